@@ -1,0 +1,44 @@
+// What REST may ask the JobManager to do. Implemented by the dispatcher; every call may come from any thread and
+// blocks until the dispatcher has answered (never for a worker).
+#ifndef PENSTOCK_JOBMANAGER_COMMANDS_H_
+#define PENSTOCK_JOBMANAGER_COMMANDS_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proto/control.pb.h"
+#include "proto/graph.pb.h"
+
+namespace penstock::jobmanager {
+
+struct JobSubmission {
+  proto::JobGraph graph;
+  std::string digest;                   // sha256 hex of the program or bundle, already in the ProgramStore
+  bool is_bundle = false;
+  std::vector<std::string> arguments;
+  std::map<std::string, std::string> config;  // -Dkey=value of the submission, handed to the workers
+};
+
+class Commands {
+ public:
+  virtual ~Commands() = default;
+  // The new job is in the cluster snapshot before this returns. InvalidArgument: the graph is refused, the message has
+  // every reason; AlreadyExists: a live job has the same uid; FailedPrecondition: the program is not uploaded, or is of
+  // another machine or control version (both named).
+  virtual absl::StatusOr<std::string> Submit(const JobSubmission& submission) = 0;
+  // NotFound for an unknown job; OK when it is already ending or has ended.
+  virtual absl::Status Cancel(const std::string& job_id) = 0;
+  // Reads a log file of a TaskManager host ("taskmanager.log", "<job>-<attempt>.stderr", ...) or lists them.
+  // `done` runs on a thread of the JobManager, exactly once, at the latest after kLogReadTimeout.
+  virtual void ReadTaskManagerLog(const std::string& taskmanager_id, const proto::ReadLog& request,
+                                  std::function<void(absl::StatusOr<proto::LogChunk>)> done) = 0;
+};
+
+}  // namespace penstock::jobmanager
+
+#endif  // PENSTOCK_JOBMANAGER_COMMANDS_H_
