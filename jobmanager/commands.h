@@ -18,7 +18,7 @@ namespace penstock::jobmanager {
 
 struct JobSubmission {
   proto::JobGraph graph;
-  std::string digest;  // sha256 hex of the program or bundle, already in the ProgramStore
+  std::string digest;                   // sha256 hex of the program or bundle, already in the ProgramStore
   bool is_bundle = false;
   std::vector<std::string> arguments;
   std::map<std::string, std::string> config;  // -Dkey=value of the submission, handed to the workers
