@@ -28,6 +28,9 @@ class OperatorContext : public Context {
   // Tells the chain which operator's user code is failing; called on the way of an exception.
   virtual void NoteFailingOperator() = 0;
   virtual void count_late(TimestampMs timestamp) = 0;
+  // What crosses the job's border counts as the task's input or output: records of a source, records of a sink.
+  virtual Counter& source_records() = 0;
+  virtual Counter& sink_records() = 0;
   virtual void sample_malformed(const std::string& reason) = 0;  // counts and logs at a bounded rate
   virtual void Fail(absl::Status status) = 0;    // the task fails after the current record
 };
