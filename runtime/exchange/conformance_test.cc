@@ -1,0 +1,226 @@
+// One suite for every way in which buffers get from a partition to a gate.
+#include <atomic>
+#include <map>
+#include <memory>
+#include <random>
+#include <thread>
+
+#include <catch2/catch.hpp>
+
+#include "runtime/core/mutex.h"
+#include "runtime/exchange/exchange_endpoint.h"
+#include "runtime/exchange/input_gate.h"
+#include "runtime/exchange/peer_link.h"
+#include "runtime/exchange/result_partition.h"
+
+namespace penstock {
+namespace {
+
+// A task's mailbox wait, as far as the exchange needs it.
+class TestWait final : public TaskWait {
+ public:
+  bool WaitUntil(WaitKind, std::string_view, absl::FunctionRef<bool()> ready) override {
+    MutexLock lock(&mutex_);
+    while (true) {
+      if (cancelled_) return false;
+      mutex_.Unlock();
+      const bool done = ready();
+      mutex_.Lock();
+      if (done) return true;
+      ++waits_;
+      while (!signal_ && !cancelled_) cond_.Wait(&mutex_);
+      signal_ = false;
+    }
+  }
+  bool cancelled() const override { return cancelled_; }
+  void Wake() {
+    MutexLock lock(&mutex_);
+    signal_ = true;
+    cond_.NotifyAll();
+  }
+  void Cancel() {
+    MutexLock lock(&mutex_);
+    cancelled_ = true;
+    cond_.NotifyAll();
+  }
+  int waits() const { return waits_; }
+
+ private:
+  Mutex mutex_;
+  CondVar cond_;
+  bool signal_ = false;
+  std::atomic<bool> cancelled_{false};
+  std::atomic<int> waits_{0};
+};
+
+// One producer with n subpartitions, n consumers with a gate of one channel each.
+struct Exchange {
+  virtual ~Exchange() = default;
+  std::unique_ptr<BufferPool> producer_pool = std::make_unique<BufferPool>(1024, 64);
+  std::unique_ptr<BufferPool> consumer_pool = std::make_unique<BufferPool>(1024, 64);
+  TestWait producer_wait;
+  std::vector<std::unique_ptr<TestWait>> consumer_waits;
+  std::unique_ptr<ResultPartition> partition;
+  std::vector<std::unique_ptr<InputGate>> gates;
+
+  explicit Exchange(int consumers) {
+    partition = ResultPartition::Create(*producer_pool, consumers, producer_wait, [this] { producer_wait.Wake(); }).value();
+    for (int i = 0; i < consumers; ++i) {
+      consumer_waits.push_back(std::make_unique<TestWait>());
+      gates.push_back(std::make_unique<InputGate>([wait = consumer_waits.back().get()] { wait->Wake(); }));
+    }
+  }
+};
+
+struct LocalExchange final : Exchange {
+  explicit LocalExchange(int consumers) : Exchange(consumers) {
+    for (int i = 0; i < consumers; ++i) {
+      gates[i]->AddChannel(std::make_shared<LocalInputChannel>(partition->subpartition(i)));
+      gates[i]->Start();
+    }
+  }
+};
+
+struct GrpcExchange final : Exchange {
+  std::unique_ptr<PeerLink> sender;
+  std::unique_ptr<PeerLink> receiver;
+  std::unique_ptr<ExchangeEndpoint> sender_endpoint;
+  std::unique_ptr<ExchangeEndpoint> receiver_endpoint;
+  std::atomic<int> broken{0};
+
+  explicit GrpcExchange(int consumers) : Exchange(consumers) {
+    sender = std::make_unique<PeerLink>("b", [this](const absl::Status&) { ++broken; });
+    receiver = std::make_unique<PeerLink>("a", [this](const absl::Status&) { ++broken; });
+    for (int i = 0; i < consumers; ++i) {
+      sender->AddOutgoing(i, partition->subpartition(i));
+      gates[i]->AddChannel(receiver->AddIncoming(i, *consumer_pool).value());
+      gates[i]->Start();
+    }
+    sender_endpoint = ExchangeEndpoint::Listen("127.0.0.1", JobId(1, 1), AttemptId(1)).value();
+    receiver_endpoint = ExchangeEndpoint::Listen("127.0.0.1", JobId(1, 1), AttemptId(1)).value();
+    sender_endpoint->Serve(*sender, 0, 1, receiver_endpoint->address());
+    receiver_endpoint->Serve(*receiver, 1, 0, "");
+  }
+  ~GrpcExchange() override {
+    sender->Stop();
+    receiver->Stop();
+    sender_endpoint->Shutdown();
+    receiver_endpoint->Shutdown();
+    gates.clear();
+    CHECK(broken == 0);
+  }
+};
+
+std::unique_ptr<Exchange> Make(bool remote, int consumers) {
+  if (remote) return std::make_unique<GrpcExchange>(consumers);
+  return std::make_unique<LocalExchange>(consumers);
+}
+
+// Reads whole elements until the end frame; "<kind>:<payload>" each.
+std::vector<std::string> ReadAll(InputGate& gate, TestWait& wait) {
+  std::vector<std::string> elements;
+  std::string partial;
+  while (true) {
+    InputGate::Input input;
+    if (!wait.WaitUntil(WaitKind::kInput, "", [&] { return gate.Next(input); })) return elements;
+    FrameReader reader(input.buffer.data(), input.buffer.size());
+    Frame frame;
+    while (reader.Next(frame) == FrameResult::kFrame) {
+      partial += frame.payload;
+      if (frame.more) continue;
+      if (frame.kind == FrameKind::kEnd) return elements;
+      elements.push_back(std::to_string(static_cast<int>(frame.kind)) + ":" + partial);
+      partial.clear();
+    }
+  }
+}
+
+TEST_CASE("Elements arrive once and in order, whatever their size", "[exchange]") {
+  const bool remote = GENERATE(false, true);
+  const uint32_t seed = 7 + Catch::rngSeed();
+  INFO("remote " << remote << " seed " << seed);
+  auto exchange = Make(remote, 3);
+  std::vector<std::vector<std::string>> got(3);
+  std::vector<std::thread> consumers;
+  for (int i = 0; i < 3; ++i) {
+    consumers.emplace_back([&, i] { got[i] = ReadAll(*exchange->gates[i], *exchange->consumer_waits[i]); });
+  }
+  std::mt19937 random(seed);
+  std::vector<std::vector<std::string>> sent(3);
+  for (int n = 0; n < 3000; ++n) {
+    const int to = static_cast<int>(random() % 3);
+    const size_t size = random() % 50 == 0 ? random() % 5000 : random() % 60;
+    const std::string payload(size, static_cast<char>('a' + random() % 26));
+    exchange->partition->Append(to, FrameKind::kBareRecord, payload);
+    sent[to].push_back("5:" + payload);
+    if (random() % 20 == 0) exchange->partition->Flush();
+  }
+  exchange->partition->AppendEndToAll(true);
+  exchange->partition->Flush();
+  for (std::thread& consumer : consumers) consumer.join();
+  for (int i = 0; i < 3; ++i) CHECK(got[i] == sent[i]);
+}
+
+TEST_CASE("A consumer that does not read stops the producer with bounded buffers", "[exchange]") {
+  const bool remote = GENERATE(false, true);
+  INFO("remote " << remote);
+  auto exchange = Make(remote, 1);
+  std::atomic<int> appended{0};
+  std::thread producer([&] {
+    const std::string payload(1000, 'x');
+    for (int i = 0; i < 500; ++i) {
+      exchange->partition->Append(0, FrameKind::kBareRecord, payload);
+      ++appended;
+    }
+    exchange->partition->AppendEndToAll(true);
+    exchange->partition->Flush();
+  });
+  while (exchange->producer_wait.waits() == 0) std::this_thread::yield();
+  // One buffer per record: at most the producer's quota and the receiver's reservation are under way.
+  const int bound = 1 + kFloatingBuffersPerPartition + kExclusiveBuffersPerChannel + kFloatingBuffersPerChannelMax;
+  CHECK(exchange->producer_pool->used() <= 1 + kFloatingBuffersPerPartition);
+  CHECK(exchange->consumer_pool->used() <= kExclusiveBuffersPerChannel + kFloatingBuffersPerChannelMax);
+  CHECK(appended <= bound);
+  CHECK(ReadAll(*exchange->gates[0], *exchange->consumer_waits[0]).size() == 500);
+  producer.join();
+}
+
+TEST_CASE("Cancel unblocks a producer, which then drops", "[exchange]") {
+  const bool remote = GENERATE(false, true);
+  INFO("remote " << remote);
+  auto exchange = Make(remote, 1);
+  std::thread producer([&] {
+    for (int i = 0; i < 10'000; ++i) exchange->partition->Append(0, FrameKind::kBareRecord, std::string(1000, 'x'));
+  });
+  while (exchange->producer_wait.waits() == 0) std::this_thread::yield();
+  exchange->producer_wait.Cancel();
+  producer.join();
+}
+
+TEST_CASE("A stream of another attempt is refused and breaks the link", "[exchange]") {
+  std::atomic<int> broken{0};
+  BufferPool pool(1024, 16);
+  PeerLink link("b", [&](const absl::Status&) { ++broken; });
+  auto dialer = ExchangeEndpoint::Listen("127.0.0.1", JobId(1, 1), AttemptId(1)).value();
+  auto acceptor = ExchangeEndpoint::Listen("127.0.0.1", JobId(1, 1), AttemptId(2)).value();
+  dialer->Serve(link, 0, 1, acceptor->address());
+  while (broken == 0) std::this_thread::yield();
+  dialer->Shutdown();
+  acceptor->Shutdown();
+}
+
+TEST_CASE("A worker that dies breaks the link", "[exchange]") {
+  std::atomic<int> broken{0};
+  PeerLink sender("b", [&](const absl::Status&) { ++broken; });
+  PeerLink receiver("a", [](const absl::Status&) {});
+  auto dialer = ExchangeEndpoint::Listen("127.0.0.1", JobId(1, 1), AttemptId(1)).value();
+  auto acceptor = ExchangeEndpoint::Listen("127.0.0.1", JobId(1, 1), AttemptId(1)).value();
+  dialer->Serve(sender, 0, 1, acceptor->address());
+  acceptor->Serve(receiver, 1, 0, "");
+  acceptor->Shutdown();
+  while (broken == 0) std::this_thread::yield();
+  dialer->Shutdown();
+}
+
+}  // namespace
+}  // namespace penstock

@@ -1,0 +1,82 @@
+// A task's input along one edge: one channel per producer, read buffer by buffer in the order in which data came,
+// fairly among channels.
+//
+// Owner: the task's thread reads; channels are told of data by other threads (Notify). Lives in its task; whoever may
+// call Notify later holds the gate's Notifier by shared_ptr.
+#ifndef PENSTOCK_RUNTIME_EXCHANGE_INPUT_GATE_H_
+#define PENSTOCK_RUNTIME_EXCHANGE_INPUT_GATE_H_
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "runtime/core/mutex.h"
+#include "runtime/record/buffer_pool.h"
+
+namespace penstock {
+
+class Subpartition;
+
+// Where a gate takes a channel's buffers from.
+class InputChannel {
+ public:
+  virtual ~InputChannel() = default;
+  // An empty Buffer when none is there; more: others follow at once.
+  virtual Buffer Pop(bool* more) = 0;
+  // Calls on_data from any thread whenever there is data to pop after there was none.
+  virtual void Subscribe(std::function<void()> on_data) = 0;
+  virtual void Close() = 0;
+};
+
+// A channel within the worker: the producer's subpartition itself.
+class LocalInputChannel final : public InputChannel {
+ public:
+  explicit LocalInputChannel(std::shared_ptr<Subpartition> subpartition) : subpartition_(std::move(subpartition)) {}
+  Buffer Pop(bool* more) override;
+  void Subscribe(std::function<void()> on_data) override;
+  void Close() override;
+
+ private:
+  const std::shared_ptr<Subpartition> subpartition_;
+};
+
+class InputGate {
+ public:
+  // on_data: wakes the task (any thread).
+  explicit InputGate(std::function<void()> on_data);
+  ~InputGate();
+
+  // Before the first Next. Returns the channel's index.
+  int AddChannel(std::shared_ptr<InputChannel> channel);
+  void Start();
+
+  struct Input {
+    int channel = -1;
+    Buffer buffer;
+  };
+  // False when no channel has data.
+  bool Next(Input& input);
+  bool HasInput() const;
+  int size() const { return static_cast<int>(channels_.size()); }
+
+ private:
+  // Shared with the subscriptions, which may outlive the gate.
+  struct Ready {
+    explicit Ready(std::function<void()> fn) : on_data(std::move(fn)) {}
+    void Notify(int channel) ABSL_LOCKS_EXCLUDED(mutex);
+
+    const std::function<void()> on_data;
+    mutable Mutex mutex;
+    std::deque<int> queue ABSL_GUARDED_BY(mutex);
+    std::vector<bool> queued ABSL_GUARDED_BY(mutex);
+    bool closed ABSL_GUARDED_BY(mutex) = false;
+  };
+
+  std::vector<std::shared_ptr<InputChannel>> channels_;
+  const std::shared_ptr<Ready> ready_;
+};
+
+}  // namespace penstock
+
+#endif  // PENSTOCK_RUNTIME_EXCHANGE_INPUT_GATE_H_

@@ -1,0 +1,88 @@
+#include "runtime/exchange/result_partition.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace penstock {
+
+absl::StatusOr<std::unique_ptr<ResultPartition>> ResultPartition::Create(BufferPool& pool, int subpartitions,
+                                                                         TaskWait& wait, std::function<void()> on_room) {
+  auto quota = pool.CreateQuota(subpartitions, 1, kFloatingBuffersPerPartition, std::move(on_room));
+  if (!quota.ok()) return quota.status();
+  std::unique_ptr<ResultPartition> partition(new ResultPartition(subpartitions, wait));
+  partition->quota_ = *std::move(quota);
+  return partition;
+}
+
+ResultPartition::ResultPartition(int subpartitions, TaskWait& wait) : wait_(wait), writers_(subpartitions) {
+  for (Writer& writer : writers_) writer.subpartition = std::make_shared<Subpartition>();
+  dirty_.reserve(subpartitions);
+}
+
+void ResultPartition::MarkDirty(Writer& writer, int index) {
+  writer.dirty = true;
+  dirty_.push_back(index);
+}
+
+void ResultPartition::HandOn(Writer& writer) {
+  if (writer.buffer.size() == 0) return;
+  bytes_out_.Add(writer.buffer.size());
+  buffers_out_.Add();
+  writer.subpartition->Push(std::move(writer.buffer));
+}
+
+bool ResultPartition::EnsureBuffer(int index) {
+  Writer& writer = writers_[index];
+  if (writer.buffer) return true;
+  writer.buffer = quota_->Request(index);
+  if (writer.buffer) return true;
+  // What lies in half-full buffers may be just what a consumer needs in order to make room.
+  Flush();
+  return wait_.WaitUntil(WaitKind::kOutput, "room in the exchange", [&] {
+    writer.buffer = quota_->Request(index);
+    return static_cast<bool>(writer.buffer);
+  });
+}
+
+void ResultPartition::AppendSlow(int index, FrameKind kind, std::string_view payload) {
+  Writer& writer = writers_[index];
+  if (wait_.cancelled()) return;
+  if (writer.buffer) HandOn(writer);
+  do {
+    if (!EnsureBuffer(index)) return;
+    const size_t part = std::min<size_t>(payload.size(), writer.buffer.room() - kFrameHeaderBytes);
+    const bool more = part < payload.size();
+    AppendFrame(writer, index, kind, payload.substr(0, part), more);
+    payload.remove_prefix(part);
+    if (more) HandOn(writer);
+  } while (!payload.empty());
+}
+
+void ResultPartition::AppendToAll(FrameKind kind, std::string_view payload) {
+  for (int i = 0; i < size(); ++i) Append(i, kind, payload);
+}
+
+void ResultPartition::AppendWatermarkToAll(TimestampMs watermark) {
+  AppendToAll(FrameKind::kWatermark, {reinterpret_cast<const char*>(&watermark), sizeof watermark});
+}
+
+void ResultPartition::AppendIdleToAll(bool idle) {
+  const char byte = idle ? 1 : 0;
+  AppendToAll(FrameKind::kStatus, {&byte, 1});
+}
+
+void ResultPartition::AppendEndToAll(bool drain) {
+  const char byte = drain ? 1 : 0;
+  AppendToAll(FrameKind::kEnd, {&byte, 1});
+}
+
+void ResultPartition::Flush() {
+  for (const int index : dirty_) {
+    Writer& writer = writers_[index];
+    writer.dirty = false;
+    if (writer.buffer) HandOn(writer);
+  }
+  dirty_.clear();
+}
+
+}  // namespace penstock

@@ -1,0 +1,148 @@
+#include "runtime/record/buffer_pool.h"
+
+#include <utility>
+
+#include "runtime/core/status.h"
+
+namespace penstock {
+
+Buffer& Buffer::operator=(Buffer&& other) noexcept {
+  if (this == &other) return *this;
+  Release();
+  data_ = std::exchange(other.data_, nullptr);
+  size_ = std::exchange(other.size_, 0);
+  capacity_ = std::exchange(other.capacity_, 0);
+  slot_ = other.slot_;
+  quota_ = std::move(other.quota_);
+  return *this;
+}
+
+void Buffer::Release() {
+  if (data_ == nullptr) return;
+  quota_->Return(std::exchange(data_, nullptr), slot_);
+  quota_.reset();
+  size_ = 0;
+}
+
+BufferPool::BufferPool(uint32_t buffer_bytes, int buffer_count)
+    : buffer_bytes_(buffer_bytes),
+      buffer_count_(buffer_count),
+      slab_(std::make_unique_for_overwrite<char[]>(static_cast<size_t>(buffer_bytes) * buffer_count)) {
+  free_.reserve(buffer_count);
+  // The last one first, so that low addresses are used again and again and the rest of the slab stays untouched.
+  for (int i = buffer_count - 1; i >= 0; --i) free_.push_back(slab_.get() + static_cast<size_t>(i) * buffer_bytes);
+}
+
+absl::StatusOr<std::shared_ptr<BufferQuota>> BufferPool::CreateQuota(int slots, int exclusive, int floating_max,
+                                                                     std::function<void()> on_room) {
+  const int wanted = slots * exclusive;
+  {
+    MutexLock lock(&mutex_);
+    const int available = buffer_count_ - reserved_ - floating_used_;
+    if (wanted > available) {
+      return ResourceExhausted(
+          "{} network buffers of {} bytes are needed for {} channels, but only {} of {} are free: raise "
+          "taskmanager.network.memory.size, or lower the parallelism",
+          wanted, buffer_bytes_, slots, available, buffer_count_);
+    }
+    reserved_ += wanted;
+  }
+  return std::shared_ptr<BufferQuota>(new BufferQuota(this, slots, exclusive, floating_max, std::move(on_room)));
+}
+
+int BufferPool::used() const {
+  MutexLock lock(&mutex_);
+  return buffer_count_ - static_cast<int>(free_.size());
+}
+
+char* BufferPool::Take(bool floating) {
+  MutexLock lock(&mutex_);
+  if (floating) {
+    if (floating_used_ >= buffer_count_ - reserved_) return nullptr;
+    ++floating_used_;
+  }
+  char* data = free_.back();
+  free_.pop_back();
+  return data;
+}
+
+void BufferPool::GiveBack(char* data, bool floating) {
+  std::vector<std::weak_ptr<BufferQuota>> waiting;
+  {
+    MutexLock lock(&mutex_);
+    free_.push_back(data);
+    if (floating) {
+      --floating_used_;
+      waiting.swap(waiting_);
+    }
+  }
+  for (const std::weak_ptr<BufferQuota>& weak : waiting) {
+    if (const std::shared_ptr<BufferQuota> quota = weak.lock()) quota->on_room_();
+  }
+}
+
+void BufferPool::Unreserve(int buffers) {
+  MutexLock lock(&mutex_);
+  reserved_ -= buffers;
+}
+
+void BufferPool::WaitForFloating(std::weak_ptr<BufferQuota> quota) {
+  MutexLock lock(&mutex_);
+  waiting_.push_back(std::move(quota));
+}
+
+BufferQuota::BufferQuota(BufferPool* pool, int slots, int exclusive, int floating_max, std::function<void()> on_room)
+    : pool_(pool), exclusive_(exclusive), floating_max_(floating_max), on_room_(std::move(on_room)), held_(slots, 0) {}
+
+BufferQuota::~BufferQuota() {
+  MutexLock lock(&mutex_);
+  pool_->Unreserve(static_cast<int>(held_.size()) * exclusive_);
+}
+
+Buffer BufferQuota::Request(int slot) {
+  Buffer buffer;
+  bool floating = false;
+  {
+    MutexLock lock(&mutex_);
+    floating = held_[slot] >= exclusive_;
+    if (floating && floating_held_ >= floating_max_) {
+      refused_ = true;
+      return buffer;
+    }
+    ++held_[slot];
+    if (floating) ++floating_held_;
+  }
+  char* data = pool_->Take(floating);
+  if (data == nullptr) {
+    {
+      MutexLock lock(&mutex_);
+      --held_[slot];
+      --floating_held_;
+      refused_ = true;
+    }
+    pool_->WaitForFloating(weak_from_this());
+    return buffer;
+  }
+  buffer.data_ = data;
+  buffer.capacity_ = pool_->buffer_bytes();
+  buffer.slot_ = slot;
+  buffer.quota_ = shared_from_this();
+  return buffer;
+}
+
+void BufferQuota::Return(char* data, int slot) {
+  bool floating = false;
+  bool notify = false;
+  {
+    MutexLock lock(&mutex_);
+    // Which buffers of a slot are the exclusive ones is only a matter of counting.
+    floating = held_[slot] > exclusive_;
+    --held_[slot];
+    if (floating) --floating_held_;
+    notify = std::exchange(refused_, false);
+  }
+  pool_->GiveBack(data, floating);
+  if (notify) on_room_();
+}
+
+}  // namespace penstock

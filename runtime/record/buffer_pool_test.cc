@@ -1,0 +1,51 @@
+#include "runtime/record/buffer_pool.h"
+
+#include <catch2/catch.hpp>
+
+namespace penstock {
+namespace {
+
+TEST_CASE("A slot's exclusive buffer is there although others hold all floating ones", "[record]") {
+  BufferPool pool(1024, 8);
+  auto greedy = pool.CreateQuota(1, 1, 100, [] {}).value();
+  auto modest = pool.CreateQuota(2, 1, 100, [] {}).value();
+  std::vector<Buffer> taken;
+  while (Buffer buffer = greedy->Request(0)) taken.push_back(std::move(buffer));
+  CHECK(taken.size() == 6);  // 8 less the two that are reserved for the other quota
+  Buffer first = modest->Request(0);
+  Buffer second = modest->Request(1);
+  CHECK(first);
+  CHECK(second);
+  CHECK_FALSE(modest->Request(0));
+  CHECK(pool.used() == 8);
+}
+
+TEST_CASE("A refused request is told when there is room", "[record]") {
+  BufferPool pool(1024, 4);
+  int own = 0;
+  int other = 0;
+  auto a = pool.CreateQuota(1, 1, 1, [&] { ++own; }).value();
+  auto b = pool.CreateQuota(1, 1, 8, [&] { ++other; }).value();
+  Buffer a1 = a->Request(0), a2 = a->Request(0);
+  CHECK_FALSE(a->Request(0));  // its floating maximum
+  a2.Release();
+  CHECK(own == 1);
+  a2 = a->Request(0);
+  Buffer b1 = b->Request(0), b2 = b->Request(0);
+  CHECK_FALSE(b->Request(0));  // the pool has no floating buffer left
+  a2.Release();
+  CHECK(other == 1);
+  CHECK(b->Request(0));
+}
+
+TEST_CASE("A quota that cannot be reserved is refused with the key to raise", "[record]") {
+  BufferPool pool(1024, 4);
+  const auto quota = pool.CreateQuota(5, 1, 0, [] {});
+  CHECK(quota.status().code() == absl::StatusCode::kResourceExhausted);
+  CHECK(std::string(quota.status().message()).find("taskmanager.network.memory.size") != std::string::npos);
+  CHECK(pool.CreateQuota(4, 1, 0, [] {}).ok());
+  CHECK(pool.CreateQuota(4, 1, 0, [] {}).ok());  // the first one has given its reservation back
+}
+
+}  // namespace
+}  // namespace penstock
