@@ -38,7 +38,8 @@ void OnDeliveryReport(rd_kafka_t*, const rd_kafka_message_t* message, void* opaq
   if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
     events->OnDelivery(message->partition, {});
   } else {
-    events->OnDelivery(message->partition, rd_kafka_message_errstr(message));
+    // Not rd_kafka_message_errstr: for a producer it gives the payload.
+    events->OnDelivery(message->partition, rd_kafka_err2str(message->err));
   }
 }
 
