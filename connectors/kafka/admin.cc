@@ -178,4 +178,18 @@ absl::Status CommitOffsets(const std::string& brokers, const std::string& group,
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::map<int32_t, int64_t>> GroupOffsets(const std::string& brokers, const std::string& group,
+                                                        const std::string& topic) {
+  PENSTOCK_ASSIGN_OR_RETURN(const auto ranges, ListOffsets(brokers, topic));
+  PENSTOCK_ASSIGN_OR_RETURN(ClientPtr client, MakeAdminClient(brokers, {{"group.id", group}}));
+  std::vector<TopicPartition> all;
+  for (const auto& [partition, range] : ranges) all.push_back({topic, partition});
+  PENSTOCK_ASSIGN_OR_RETURN(const OffsetAnswers answers, CommittedOffsets(client.get(), all));
+  std::map<int32_t, int64_t> offsets;
+  for (const auto& [id, answer] : answers) {
+    if (answer.offset >= 0) offsets[id.partition] = answer.offset;
+  }
+  return offsets;
+}
+
 }  // namespace penstock::kafka

@@ -34,6 +34,10 @@ absl::StatusOr<bool> IsMockCluster(const std::string& brokers);
 absl::Status CommitOffsets(const std::string& brokers, const std::string& group,
                            const std::map<TopicPartition, int64_t>& offsets);
 
+// By partition; without those that the group has not committed.
+absl::StatusOr<std::map<int32_t, int64_t>> GroupOffsets(const std::string& brokers, const std::string& group,
+                                                        const std::string& topic);
+
 }  // namespace penstock::kafka
 
 #endif  // PENSTOCK_CONNECTORS_KAFKA_ADMIN_H_

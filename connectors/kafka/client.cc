@@ -91,7 +91,7 @@ absl::StatusOr<ConfPtr> MakeConf(ClientKind kind, const std::string& brokers, co
     }
     return InvalidArgument("kafka property '{}': {}", name, error);
   };
-  PENSTOCK_RETURN_IF_ERROR(set("bootstrap.servers", brokers));
+  if (!brokers.empty()) PENSTOCK_RETURN_IF_ERROR(set("bootstrap.servers", brokers));
   for (const auto& [name, value] : defaults) PENSTOCK_RETURN_IF_ERROR(set(name, value));
   for (const auto& [name, value] : properties) PENSTOCK_RETURN_IF_ERROR(set(name, value));
   rd_kafka_conf_set_log_cb(conf.get(), OnLog);
