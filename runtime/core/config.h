@@ -7,6 +7,7 @@
 #define PENSTOCK_RUNTIME_CORE_CONFIG_H_
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -24,16 +25,30 @@ struct ConfigKey {
   ConfigType type;
   std::string_view default_value;
   std::string_view help;
+  // Bounds of kInt, kDurationMs and kBytes values.
+  int64_t min = 0;
+  int64_t max = std::numeric_limits<int64_t>::max();
+  std::string_view choices = {};  // kString only: "a|b|c"; empty: anything
 };
 
 // Every known key, by name. The generated reference page is made from it.
 const std::vector<ConfigKey>& ConfigKeys();
+const ConfigKey* FindConfigKey(std::string_view name);  // null when there is none
+// The known key with the smallest edit distance.
+std::string_view NearestConfigKey(std::string_view name);
+// "PENSTOCK_REST_PORT" for rest.port.
+std::string EnvironmentNameOf(std::string_view key);
+// "duration", "size", "integer", ...
+std::string_view ConfigTypeName(ConfigType type);
 
 struct ConfigSources {
-  std::string file;                                           // path; empty: none. A missing file is an error
-  std::map<std::string, std::string> environment;             // PENSTOCK_* only are looked at
-  std::vector<std::pair<std::string, std::string>> overrides; // -Dkey=value in order
+  std::string file;                                            // path; empty: none. A missing file is an error
+  std::map<std::string, std::string> environment;              // PENSTOCK_* only are looked at
+  std::vector<std::pair<std::string, std::string>> overrides;  // -Dkey=value in order
 };
+
+// The PENSTOCK_* variables of this process.
+std::map<std::string, std::string> PenstockEnvironment();
 
 class Config {
  public:
@@ -49,7 +64,10 @@ class Config {
   int64_t GetBytes(std::string_view name) const;
   double GetDouble(std::string_view name) const;
 
-  struct Entry { std::string value; std::string origin; };    // origin: "default", "file x.yaml", "environment", "-D"
+  struct Entry {
+    std::string value;
+    std::string origin;
+  };  // origin: "default", "file x.yaml", "environment", "-D"
   Entry Explain(std::string_view name) const;
   // What differs from the defaults: handed to workers.
   std::map<std::string, std::string> NonDefault() const;

@@ -35,6 +35,7 @@ class ResultPartition {
   // Payload as frame.h says for the kind.
   void Append(int index, FrameKind kind, std::string_view payload) {
     Writer& writer = writers_[index];
+    if (kind == FrameKind::kRecord || kind == FrameKind::kBareRecord) records_out_.Add();
     if (writer.buffer.room() >= payload.size() + kFrameHeaderBytes) {
       AppendFrame(writer, index, kind, payload, false);
     } else {
@@ -50,6 +51,7 @@ class ResultPartition {
   void Flush();
   bool has_unflushed() const { return !dirty_.empty(); }
 
+  const Counter& records_out() const { return records_out_; }
   const Counter& bytes_out() const { return bytes_out_; }
   const Counter& buffers_out() const { return buffers_out_; }
 
@@ -78,6 +80,7 @@ class ResultPartition {
   std::shared_ptr<BufferQuota> quota_;
   std::vector<Writer> writers_;
   std::vector<int> dirty_;
+  Counter records_out_;
   Counter bytes_out_;
   Counter buffers_out_;
 };

@@ -1,0 +1,349 @@
+// DataStream<T> and KeyedStream<K, T>: a job, written as a chain of calls.
+//
+// A stream is a cheap handle to an operator of the graph under construction; each call adds one operator and returns its
+// stream. name, uid and parallelism apply to the operator that the stream came out of. User functions take const T&,
+// are copied once per subtask, and may have open(Context&) and close().
+#ifndef PENSTOCK_STREAM_H_
+#define PENSTOCK_STREAM_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <penstock/environment.h>
+
+#include "runtime/operators/aggregates.h"
+#include "runtime/operators/flat_map.h"
+#include "runtime/operators/keyed_process.h"
+#include "runtime/operators/map.h"
+#include "runtime/operators/process.h"
+#include "runtime/operators/sink_operator.h"
+#include "runtime/operators/tumbling_window.h"
+#include "runtime/operators/watermarks.h"
+
+namespace penstock {
+
+inline constexpr OnError skip = OnError::kSkip;
+inline constexpr OnError fail = OnError::kFail;
+inline constexpr OnError side_output = OnError::kSideOutput;
+
+template <class T>
+class DataStream;
+template <class K, class T, class KeyOf>
+class KeyedStream;
+
+namespace detail {
+
+// Where a stream comes from, and how its next edge distributes records.
+template <class T>
+struct Upstream {
+  int node = 0;
+  int output = kMainOutput;
+  Partitioning partitioning = Partitioning::kForward;
+  std::shared_ptr<const EdgeFactory> factory;
+};
+
+template <class T>
+void Connect(Environment& env, const std::vector<Upstream<T>>& from, int to) {
+  for (const Upstream<T>& up : from) {
+    LogicalEdge edge;
+    edge.from = up.node;
+    edge.from_output = up.output;
+    edge.to = to;
+    edge.partitioning = up.partitioning;
+    edge.type = Serde<T>::TypeName();
+    edge.factory = up.factory ? up.factory : ForwardEdge<T>();
+    edge.rebalance_factory = RebalanceEdge<T>();
+    env.graph().edges.push_back(std::move(edge));
+  }
+}
+
+template <class Out, class Make>
+LogicalNode MakeNode(std::string kind, Make make) {
+  LogicalNode node;
+  node.name = kind;
+  node.kind = std::move(kind);
+  node.output_type = Serde<Out>::TypeName();
+  node.factory = std::make_shared<OperatorFactory>(OperatorFactory{std::move(make)});
+  node.outputs = {MakeOutputFactory<Out>()};
+  return node;
+}
+
+}  // namespace detail
+
+// A sink's handle, for its name and parallelism.
+class SinkHandle {
+ public:
+  SinkHandle(Environment& env, int node) : env_(&env), node_(node) {}
+  SinkHandle& uid(std::string uid) {
+    env_->graph().nodes[node_].uid = std::move(uid);
+    return *this;
+  }
+  SinkHandle& parallelism(int parallelism) {
+    env_->graph().nodes[node_].parallelism = parallelism;
+    return *this;
+  }
+
+ private:
+  Environment* env_;
+  int node_;
+};
+
+template <class K, class T, class KeyOf>
+class WindowedStream;
+
+template <class T>
+class DataStream {
+ public:
+  using Upstreams = std::vector<detail::Upstream<T>>;
+  DataStream(Environment& env, Upstreams from) : env_(&env), from_(std::move(from)) {}
+
+  // ---- about the operator this stream came out of ----
+  DataStream& name(std::string name) {
+    Node().name = std::move(name);
+    return *this;
+  }
+  DataStream& uid(std::string uid) {
+    Node().uid = std::move(uid);
+    return *this;
+  }
+  DataStream& parallelism(int parallelism) {
+    Node().parallelism = parallelism;
+    return *this;
+  }
+
+  // ---- record by record ----
+  template <class Fn>
+  auto map(Fn fn) {
+    using Out = std::remove_cvref_t<std::invoke_result_t<Fn&, const T&>>;
+    static_assert(!std::is_void_v<Out>, "penstock: map's function must return the new value");
+    return Add<Out>("map", [fn] { return std::make_unique<MapOperator<T, Out, Fn>>(fn); });
+  }
+
+  template <class Fn>
+  DataStream filter(Fn fn) {
+    static_assert(std::is_invocable_r_v<bool, Fn&, const T&>, "penstock: filter's function must take const T& and return bool");
+    return Add<T>("filter", [fn] { return std::make_unique<FilterOperator<T, Fn>>(fn); });
+  }
+
+  // Fn returns an optional, a range or a StatusOr (see on_error).
+  template <class Fn>
+    requires std::is_invocable_v<Fn&, const T&>
+  auto flat_map(Fn fn) {
+    using Result = std::remove_cvref_t<std::invoke_result_t<Fn&, const T&>>;
+    return AddFlatMap<typename detail::FlatMapResult<Result>::Out>(std::move(fn));
+  }
+  // Fn takes (const T&, Collector<Out>&).
+  template <class Out, class Fn>
+  auto flat_map(Fn fn) {
+    return AddFlatMap<Out>(std::move(fn));
+  }
+  // What happens to records for which the flat_map before returned a non-OK Status: skip (default), fail, side_output.
+  DataStream& on_error(OnError what) {
+    if (flat_map_settings_ == nullptr) {
+      env_->AddError("on_error must follow flat_map directly (operator '" + Node().name + "')");
+    } else {
+      flat_map_settings_->on_error = what;
+    }
+    return *this;
+  }
+  // The records that on_error(side_output) sent aside.
+  DataStream<Malformed> malformed() {
+    if (flat_map_settings_ == nullptr || flat_map_settings_->on_error != OnError::kSideOutput) {
+      env_->AddError("malformed() needs flat_map(...).on_error(side_output) directly before it");
+    }
+    return DataStream<Malformed>(*env_, {{from_.front().node, kMalformedOutput}});
+  }
+
+  // Fn takes (const T&, ProcessContext&, Collector<Out>&).
+  template <class Out, class Fn>
+  DataStream<Out> process(Fn fn) {
+    return Add<Out>("process", [fn] { return std::make_unique<ProcessOperator<T, Out, Fn>>(fn); });
+  }
+
+  // ---- time ----
+  template <class TimeOf>
+  DataStream watermarks(WatermarkStrategy<T, TimeOf> strategy) {
+    return Add<T>("watermarks", [strategy] { return std::make_unique<WatermarkOperator<T, TimeOf>>(strategy); });
+  }
+
+  // ---- how records are dealt to the next operator ----
+  DataStream union_with(const DataStream& other) const {
+    Upstreams all = from_;
+    all.insert(all.end(), other.from_.begin(), other.from_.end());
+    return DataStream(*env_, std::move(all));
+  }
+  DataStream rebalance() const { return Repartition(Partitioning::kRebalance, RebalanceEdge<T>()); }
+  DataStream broadcast() const { return Repartition(Partitioning::kBroadcast, BroadcastEdge<T>()); }
+  // select(value, consumers) → consumer.
+  template <class Fn>
+  DataStream partition_by(Fn select) const {
+    return Repartition(Partitioning::kCustom, CustomEdge<T>(std::move(select)));
+  }
+  // A member pointer or a callable; equal keys meet in one subtask.
+  template <class KeyOf>
+  auto key_by(KeyOf key_of) const {
+    using K = std::remove_cvref_t<std::invoke_result_t<KeyOf&, const T&>>;
+    static_assert(!kIsView<K>, "penstock: a key must own its bytes: return a std::string instead of a view");
+    return KeyedStream<K, T, KeyOf>(*env_, Repartition(Partitioning::kHash, HashEdge<T, K>(key_of)).from_, key_of);
+  }
+
+  // ---- the end ----
+  template <class Sink>
+  SinkHandle sink(std::string name, Sink sink) {
+    if (absl::Status status = sink.Validate(); !status.ok()) {
+      env_->AddError("sink '" + name + "': " + std::string(status.message()));
+    }
+    LogicalNode node;
+    node.name = std::move(name);
+    node.kind = "sink";
+    node.is_sink = true;
+    node.description = sink.Describe();
+    node.delivery = DeliveryName(sink.DeliveryGuarantee());
+    node.factory = std::make_shared<OperatorFactory>(OperatorFactory{[sink] {
+      return std::make_unique<SinkOperator<T>>(sink.template CreateWriter<T>());
+    }});
+    const int id = env_->AddNode(std::move(node)).id;
+    detail::Connect(*env_, from_, id);
+    return SinkHandle(*env_, id);
+  }
+
+  Environment& environment() const { return *env_; }
+  const Upstreams& upstreams() const { return from_; }
+
+ private:
+  template <class>
+  friend class DataStream;
+
+  static const char* DeliveryName(Delivery delivery) {
+    switch (delivery) {
+      case Delivery::none: return "none";
+      case Delivery::at_least_once: return "at_least_once";
+      case Delivery::exactly_once: return "exactly_once";
+    }
+    return "none";
+  }
+
+  LogicalNode& Node() { return env_->graph().nodes[from_.front().node]; }
+
+  template <class Out, class Make>
+  DataStream<Out> Add(std::string kind, Make make) {
+    const int id = env_->AddNode(detail::MakeNode<Out>(std::move(kind), std::move(make))).id;
+    detail::Connect(*env_, from_, id);
+    return DataStream<Out>(*env_, {{id}});
+  }
+
+  template <class Out, class Fn>
+  DataStream<Out> AddFlatMap(Fn fn) {
+    auto settings = std::make_shared<FlatMapSettings>();
+    DataStream<Out> out = Add<Out>("flat_map", [fn, settings] {
+      return std::make_unique<FlatMapOperator<T, Out, Fn>>(fn, settings);
+    });
+    env_->graph().nodes[out.from_.front().node].outputs.push_back(MakeOutputFactory<Malformed>());
+    out.flat_map_settings_ = std::move(settings);
+    return out;
+  }
+
+  DataStream Repartition(Partitioning partitioning, std::shared_ptr<const EdgeFactory> factory) const {
+    Upstreams from = from_;
+    for (auto& up : from) {
+      up.partitioning = partitioning;
+      up.factory = factory;
+    }
+    return DataStream(*env_, std::move(from));
+  }
+
+  Environment* env_;
+  Upstreams from_;
+  std::shared_ptr<FlatMapSettings> flat_map_settings_;
+};
+
+template <class K, class T, class KeyOf>
+class KeyedStream {
+ public:
+  KeyedStream(Environment& env, std::vector<detail::Upstream<T>> from, KeyOf key_of)
+      : env_(&env), from_(std::move(from)), key_of_(std::move(key_of)) {}
+
+  WindowedStream<K, T, KeyOf> window(TumblingWindow window) const {
+    if (window.size_ms <= 0) env_->AddError("a window's size must be above 0 ms");
+    return WindowedStream<K, T, KeyOf>(*this, window);
+  }
+
+  // Fn takes (const T&, KeyedContext<K>&, Collector<Out>&) and may have ValueState members; uid is where they live.
+  template <class Out, class Fn>
+  DataStream<Out> process(std::string uid, Fn fn) const {
+    auto make = [fn, key_of = key_of_] { return std::make_unique<KeyedProcessOperator<T, K, KeyOf, Out, Fn>>(key_of, fn); };
+    LogicalNode node = detail::MakeNode<Out>("process", std::move(make));
+    node.states = StatesOf(fn, Serde<K>::TypeName());
+    return AddNode<Out>(std::move(uid), std::move(node));
+  }
+
+  template <class Out>
+  DataStream<Out> AddNode(std::string uid, LogicalNode node) const {
+    node.name = uid;
+    node.uid = std::move(uid);
+    const int id = env_->AddNode(std::move(node)).id;
+    detail::Connect(*env_, from_, id);
+    return DataStream<Out>(*env_, {{id}});
+  }
+  const KeyOf& key_of() const { return key_of_; }
+
+ private:
+  Environment* env_;
+  std::vector<detail::Upstream<T>> from_;
+  KeyOf key_of_;
+};
+
+template <class K, class T, class KeyOf>
+class WindowedStream {
+ public:
+  WindowedStream(KeyedStream<K, T, KeyOf> keyed, TumblingWindow window) : keyed_(std::move(keyed)), window_(window) {}
+
+  // Results are {key, start, end, value}. The uid is where the windows' state lives.
+  template <class Aggregate>
+  auto aggregate(std::string uid, Aggregate aggregate) const {
+    using Accumulator = typename Aggregate::Accumulator;
+    using Value = std::remove_cvref_t<decltype(aggregate.result(std::declval<const Accumulator&>()))>;
+    static_assert(!kIsView<Accumulator>, "penstock: an accumulator must own its bytes: keep a std::string, not a view");
+    using Op = TumblingWindowOperator<T, K, KeyOf, Aggregate, Value>;
+    auto make = [window = window_, key_of = keyed_.key_of(), aggregate] {
+      return std::make_unique<Op>(window, key_of, aggregate);
+    };
+    LogicalNode node = detail::MakeNode<WindowResult<K, Value>>("window", std::move(make));
+    node.description = "tumbling(" + std::to_string(window_.size_ms) + " ms) event time";
+    node.states = {{"windows", "window", Serde<K>::TypeName(), Serde<Accumulator>::TypeName()}};
+    return keyed_.template AddNode<WindowResult<K, Value>>(std::move(uid), std::move(node));
+  }
+
+  // fn(const T&, const T&) → T.
+  template <class Fn>
+  auto reduce(std::string uid, Fn fn) const {
+    return aggregate(std::move(uid), detail::ReduceAggregate<T, Fn>{std::move(fn)});
+  }
+
+ private:
+  KeyedStream<K, T, KeyOf> keyed_;
+  TumblingWindow window_;
+};
+
+template <class Source>
+DataStream<typename Source::Output> Environment::source(std::string name, Source source) {
+  using T = typename Source::Output;
+  if (absl::Status status = source.Validate(); !status.ok()) {
+    AddError("source '" + name + "': " + std::string(status.message()));
+  }
+  LogicalNode node = detail::MakeNode<T>(
+      "source", [source] { return std::make_unique<TypedSourceOperator<T>>(source.CreateReader()); });
+  node.name = std::move(name);
+  node.is_source = true;
+  node.description = source.Describe();
+  const int id = AddNode(std::move(node)).id;
+  return DataStream<T>(*this, {{id}});
+}
+
+}  // namespace penstock
+
+#endif  // PENSTOCK_STREAM_H_

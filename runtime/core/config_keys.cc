@@ -1,0 +1,99 @@
+// The table of every configuration key. Order: as the reference page shows it.
+#include <algorithm>
+
+#include "runtime/core/config.h"
+#include "runtime/core/units.h"
+
+namespace penstock {
+namespace {
+
+constexpr int64_t kPortMax = 65535;
+constexpr int64_t kAny = std::numeric_limits<int64_t>::max();
+constexpr auto kString = ConfigType::kString;
+constexpr auto kInt = ConfigType::kInt;
+constexpr auto kBool = ConfigType::kBool;
+constexpr auto kDurationMs = ConfigType::kDurationMs;
+constexpr auto kBytes = ConfigType::kBytes;
+constexpr auto kDouble = ConfigType::kDouble;
+
+}  // namespace
+
+const std::vector<ConfigKey>& ConfigKeys() {
+  static const auto* keys = new std::vector<ConfigKey>{
+      {"jobmanager.rpc.address", kString, "127.0.0.1",
+       "Host at which TaskManagers and workers reach the JobManager, and which its control service binds."},
+      {"jobmanager.rpc.port", kInt, "6123", "Port of the JobManager's control service; 0 takes a free one.", 0,
+       kPortMax},
+      {"rest.address", kString, "127.0.0.1", "Address the REST server and dashboard bind."},
+      {"rest.port", kInt, "8081", "Port of the REST server; 0 takes a free one.", 0, kPortMax},
+      {"rest.local-token-file", kString, "",
+       "File of the token that changing REST calls need; made readable for its user only. Empty: "
+       "rest-token in the JobManager's directory."},
+      {"rest.allow-origin-hosts", kString, "",
+       "Further Host names, comma-separated, under which the REST server may be reached (behind a proxy)."},
+      {"insecure", kBool, "false", "Allows listeners on addresses other than loopback without authentication."},
+      {"web.ui.dir", kString, "", "Folder of static files to serve at / in place of the built-in page."},
+      {"web.refresh-interval", kDurationMs, "3 s", "How often the dashboard asks for news.", 100, kAny},
+      {"web.upload.dir", kString, "",
+       "Folder of uploaded job programs. Empty: programs in the JobManager's working directory."},
+      {"web.upload.max-size", kBytes, "1 gb", "Largest job program or bundle that is accepted.", 1, kAny},
+      {"heartbeat.interval", kDurationMs, "1 s", "How often TaskManagers and workers report.", 10, kAny},
+      {"heartbeat.timeout", kDurationMs, "5 s", "Silence after which a TaskManager or worker counts as lost.", 20,
+       kAny},
+      {"taskmanager.numberOfTaskSlots", kInt, "2", "Slots of a TaskManager: subtasks of one vertex it takes.", 1, 4096},
+      {"taskmanager.host", kString, "127.0.0.1", "Address at which workers of this host are reachable by others."},
+      {"taskmanager.id", kString, "", "Name of the TaskManager. Empty: made from host and a random part."},
+      {"taskmanager.log.dir", kString, "", "Folder of log files. Empty: log in the temporary folder."},
+      {"taskmanager.tmp.dir", kString, "", "Folder of programs and worker directories. Empty: made under /tmp."},
+      {"taskmanager.memory.size", kBytes, "0",
+       "Memory shared by the workers of a TaskManager; 0 takes the limit of the machine or cgroup."},
+      {"taskmanager.memory.segment-size", kBytes, "32 kb", "Size of one network buffer.", 1024, 16 << 20},
+      {"taskmanager.network.memory.size", kBytes, "64 mb", "Network buffers of one worker.", 1 << 20, kAny},
+      {"task.cancellation.timeout", kDurationMs, "10 s",
+       "How long a cancelled task may take before its worker is "
+       "killed.",
+       1, kAny},
+      {"parallelism.default", kInt, "1", "Parallelism of a job that names none.", 1, 32768},
+      {"restart-strategy.type", kString, "none", "What happens after a failure.", 0, kAny,
+       "none|fixed-delay|exponential-delay"},
+      {"restart-strategy.fixed-delay.attempts", kInt, "1", "Restarts before the job fails.", 0, kAny},
+      {"restart-strategy.fixed-delay.delay", kDurationMs, "1 s", "Time between failure and restart."},
+      {"restart-strategy.exponential-delay.initial-backoff", kDurationMs, "1 s",
+       "First time between failure and "
+       "restart.",
+       1, kAny},
+      {"restart-strategy.exponential-delay.max-backoff", kDurationMs, "1 min",
+       "Longest time between failure and "
+       "restart.",
+       1, kAny},
+      {"restart-strategy.exponential-delay.backoff-multiplier", kDouble, "1.5", "Factor from one delay to the next."},
+      {"restart-strategy.exponential-delay.reset-backoff-threshold", kDurationMs, "1 h",
+       "Time without a failure after which the delay starts again at its first value.", 1, kAny},
+      {"execution.buffer-timeout", kDurationMs, "100 ms", "Longest time a record waits in a buffer that is not full."},
+      {"pipeline.max-parallelism", kInt, "720", "Key groups: the highest parallelism keyed state can be spread over.",
+       1, 32768},
+      {"pipeline.auto-watermark-interval", kDurationMs, "200 ms", "How often sources emit watermarks.", 1, kAny},
+      {"metrics.port", kInt, "0", "Port of /metrics (Prometheus); 0 takes a free one.", 0, kPortMax},
+      {"log.level", kString, "info", "Least level of a line that is logged.", 0, kAny, "debug|info|warn|error"},
+      {"io.ports-file", kString, "",
+       "File into which a process writes the ports it bound, as key=value lines, once it is ready."},
+  };
+  return *keys;
+}
+
+const ConfigKey* FindConfigKey(std::string_view name) {
+  for (const ConfigKey& key : ConfigKeys()) {
+    if (key.name == name) return &key;
+  }
+  return nullptr;
+}
+
+std::string_view NearestConfigKey(std::string_view name) {
+  const auto& keys = ConfigKeys();
+  const auto nearest = std::min_element(keys.begin(), keys.end(), [&](const ConfigKey& a, const ConfigKey& b) {
+    return EditDistance(a.name, name) < EditDistance(b.name, name);
+  });
+  return nearest->name;
+}
+
+}  // namespace penstock

@@ -1,0 +1,63 @@
+// The graph as the job author's program built it: one node per operator, in order of creation (producers first).
+// Value type, owned by the Environment; factories are opaque to this folder (see runtime/task/factories.h).
+#ifndef PENSTOCK_RUNTIME_GRAPH_LOGICAL_GRAPH_H_
+#define PENSTOCK_RUNTIME_GRAPH_LOGICAL_GRAPH_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace penstock {
+
+struct OperatorFactory;
+struct OutputFactory;
+struct EdgeFactory;
+
+enum class Partitioning { kForward, kHash, kRebalance, kBroadcast, kCustom };
+const char* PartitioningName(Partitioning partitioning);
+
+struct StateInfo {
+  std::string name;
+  std::string kind;
+  std::string key_type;
+  std::string value_type;
+};
+
+struct LogicalNode {
+  int id = 0;
+  std::string name;
+  std::string uid;          // empty: none given
+  std::string kind;         // source, map, ...
+  std::string description;
+  int parallelism = 0;      // 0: the job's default
+  int parallelism_max = 0;  // 0: no limit of its own
+  std::string output_type;
+  std::vector<StateInfo> states;
+  std::string delivery;     // sinks
+  bool is_source = false;
+  bool is_sink = false;
+  std::shared_ptr<const OperatorFactory> factory;
+  std::vector<std::shared_ptr<const OutputFactory>> outputs;  // by output index
+};
+
+struct LogicalEdge {
+  int from = 0;
+  int from_output = 0;
+  int to = 0;
+  int to_input = 0;
+  // kForward becomes rebalance between different parallelisms.
+  Partitioning partitioning = Partitioning::kForward;
+  std::string type;
+  std::shared_ptr<const EdgeFactory> factory;            // of the partitioning above
+  std::shared_ptr<const EdgeFactory> rebalance_factory;  // for a forward edge that cannot be one
+};
+
+struct LogicalGraph {
+  std::vector<LogicalNode> nodes;
+  std::vector<LogicalEdge> edges;
+  std::vector<std::string> errors;  // found while building: a bad source configuration, a missing argument
+};
+
+}  // namespace penstock
+
+#endif  // PENSTOCK_RUNTIME_GRAPH_LOGICAL_GRAPH_H_

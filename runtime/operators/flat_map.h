@@ -1,0 +1,159 @@
+// flat_map: any number of results per record, and the place where malformed data is told apart from failures.
+//
+// The function returns an optional, a range, a StatusOr of a value, optional or range, or takes (const In&,
+// Collector<Out>&). A non-OK Status is malformed data: counted, sampled into the log, and skipped, failed or sent to the
+// malformed output as the job says. An exception always fails the task.
+#ifndef PENSTOCK_RUNTIME_OPERATORS_FLAT_MAP_H_
+#define PENSTOCK_RUNTIME_OPERATORS_FLAT_MAP_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "runtime/operators/collector.h"
+#include "runtime/operators/unary_operator.h"
+#include "runtime/record/serde.h"
+
+namespace penstock {
+
+enum class OnError { kSkip, kFail, kSideOutput };
+
+// A record that a function could not make sense of. `record` has its bytes: a Bytes record as it came, others as their
+// Serde writes them.
+struct Malformed {
+  std::string record;
+  std::string reason;
+  std::string operator_name;
+};
+
+// Set through the stream's .on_error after the operator was added, read when tasks are built.
+struct FlatMapSettings {
+  OnError on_error = OnError::kSkip;
+};
+
+namespace detail {
+
+template <class R>
+struct FlatMapResult {  // a range
+  static_assert(std::ranges::range<R> && !std::is_convertible_v<R, std::string_view>,
+                "penstock: flat_map's function must return an optional, a range or a StatusOr of one, or take a "
+                "Collector<Out>&; to return one value per record use map");
+  using Out = std::ranges::range_value_t<R>;
+};
+template <class T>
+struct FlatMapResult<std::optional<T>> {
+  using Out = T;
+};
+template <class T>
+struct StatusOrResult {
+  using Out = T;
+};
+template <class T>
+struct StatusOrResult<std::optional<T>> {
+  using Out = T;
+};
+template <class T>
+struct StatusOrResult<std::vector<T>> {
+  using Out = T;
+};
+template <class T>
+struct FlatMapResult<absl::StatusOr<T>> : StatusOrResult<T> {};
+
+}  // namespace detail
+
+template <class In, class Out, class Fn>
+class FlatMapOperator final : public UnaryOperator<In, Out> {
+ public:
+  FlatMapOperator(Fn fn, std::shared_ptr<const FlatMapSettings> settings)
+      : fn_(std::move(fn)), settings_(std::move(settings)), collector_(nullptr) {}
+
+  void SetOutput(int output, ReceiverBase* receiver) override {
+    if (output == kMalformedOutput) {
+      malformed_ = static_cast<Receiver<Malformed>*>(receiver);
+    } else {
+      UnaryOperator<In, Out>::SetOutput(output, receiver);
+      collector_.set_receiver(this->out_);
+    }
+  }
+  absl::Status Open(OperatorContext& context) override {
+    this->context_ = &context;
+    OpenFunction(fn_, this->context_);
+    return absl::OkStatus();
+  }
+  void OnWatermark(TimestampMs watermark) override {
+    this->out_->OnWatermark(watermark);
+    if (malformed_ != nullptr) malformed_->OnWatermark(watermark);
+  }
+  void OnIdle(bool idle) override {
+    this->out_->OnIdle(idle);
+    if (malformed_ != nullptr) malformed_->OnIdle(idle);
+  }
+  void OnRecord(const In& value, TimestampMs timestamp) override {
+    if constexpr (std::is_invocable_v<Fn&, const In&, Collector<Out>&>) {
+      collector_.set_timestamp(timestamp);
+      CallUser(this->context_, [&] { std::invoke(fn_, value, collector_); });
+    } else {
+      const auto result = CallUser(this->context_, [&] { return std::invoke(fn_, value); });
+      Emit(result, value, timestamp);
+    }
+  }
+  void Close() override { CloseFunction(fn_); }
+
+ private:
+  template <class R>
+  void Emit(const R& result, const In& value, TimestampMs timestamp) {
+    if constexpr (requires { result.status(); }) {
+      if (result.ok()) {
+        EmitValue(*result, timestamp);
+      } else {
+        OnMalformed(value, std::string(result.status().message()), timestamp);
+      }
+    } else {
+      EmitValue(result, timestamp);
+    }
+  }
+
+  template <class V>
+  void EmitValue(const V& result, TimestampMs timestamp) {
+    if constexpr (std::is_same_v<V, Out>) {
+      this->out_->OnRecord(result, timestamp);
+    } else if constexpr (std::is_same_v<V, std::optional<Out>>) {
+      if (result.has_value()) this->out_->OnRecord(*result, timestamp);
+    } else {
+      for (const Out& out : result) this->out_->OnRecord(out, timestamp);
+    }
+  }
+
+  void OnMalformed(const In& value, const std::string& reason, TimestampMs timestamp) {
+    this->context_->sample_malformed(reason);
+    if (settings_->on_error == OnError::kFail) {
+      this->context_->NoteFailingOperator();
+      this->context_->Fail(absl::InvalidArgumentError("malformed record: " + reason));
+    } else if (settings_->on_error == OnError::kSideOutput && malformed_ != nullptr) {
+      malformed_->OnRecord({BytesOf(value), reason, this->context_->operator_name()}, timestamp);
+    }
+  }
+
+  static std::string BytesOf(const In& value) {
+    if constexpr (std::is_same_v<In, Bytes>) {
+      return value.str();
+    } else {
+      ByteWriter out;
+      Serde<In>::Write(value, out);
+      return std::string(out.view());
+    }
+  }
+
+  Fn fn_;
+  const std::shared_ptr<const FlatMapSettings> settings_;
+  Collector<Out> collector_;
+  Receiver<Malformed>* malformed_ = nullptr;
+};
+
+}  // namespace penstock
+
+#endif  // PENSTOCK_RUNTIME_OPERATORS_FLAT_MAP_H_

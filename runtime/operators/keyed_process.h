@@ -1,0 +1,98 @@
+// process on a keyed stream: a function with ValueState members, one row of them per key.
+#ifndef PENSTOCK_RUNTIME_OPERATORS_KEYED_PROCESS_H_
+#define PENSTOCK_RUNTIME_OPERATORS_KEYED_PROCESS_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/graph/logical_graph.h"
+#include "runtime/operators/process.h"
+#include "runtime/record/key_hash.h"
+#include "runtime/state/keyed_table.h"
+#include "runtime/state/value_state.h"
+
+namespace penstock {
+
+template <class K>
+class KeyedContext : public ProcessContext {
+ public:
+  explicit KeyedContext(OperatorContext* context = nullptr) : ProcessContext(context) {}
+  const K& key() const { return *key_; }
+  void set_key(const K& key) { key_ = &key; }
+
+ private:
+  const K* key_ = nullptr;
+};
+
+// The states a function declares: found by copying it inside a scope.
+template <class Fn>
+std::vector<StateInfo> StatesOf(const Fn& fn, const std::string& key_type) {
+  const auto frame = std::make_shared<StateFrame>();
+  {
+    const StateScope scope(frame);
+    const Fn copy(fn);
+  }
+  std::vector<StateInfo> states;
+  for (const RowLayout::Cell& cell : frame->layout.cells()) {
+    states.push_back({cell.name, "value", key_type, cell.value_type});
+  }
+  return states;
+}
+
+template <class In, class K, class KeyOf, class Out, class Fn>
+class KeyedProcessOperator final : public UnaryOperator<In, Out> {
+ public:
+  KeyedProcessOperator(KeyOf key_of, const Fn& prototype)
+      : key_of_(std::move(key_of)), frame_(std::make_shared<StateFrame>()), collector_(nullptr) {
+    const StateScope scope(frame_);
+    fn_.emplace(prototype);
+  }
+
+  absl::Status Open(OperatorContext& context) override {
+    this->context_ = &context;
+    keyed_context_ = KeyedContext<K>(&context);
+    collector_.set_receiver(this->out_);
+    range_ = context.key_groups();
+    key_groups_ = context.key_group_count();
+    for (uint32_t group = range_.begin; group < range_.end; ++group) tables_.emplace_back();
+    OpenFunction(*fn_, this->context_);
+    return absl::OkStatus();
+  }
+  void OnRecord(const In& value, TimestampMs timestamp) override {
+    keyed_context_.set_record(timestamp);
+    collector_.set_timestamp(timestamp);
+    CallUser(this->context_, [&] {
+      decltype(auto) key = std::invoke(key_of_, value);
+      const uint64_t hash = hasher_(key);
+      auto& table = tables_[KeyGroupOf(hash, key_groups_).value - range_.begin];
+      frame_->row = table.FindOrInsert(hash, key, [&] { return StateRow(frame_->layout); }).memory();
+      keyed_context_.set_key(key);
+      std::invoke(*fn_, value, keyed_context_, collector_);
+      frame_->row = nullptr;
+    });
+  }
+  void OnWatermark(TimestampMs watermark) override {
+    keyed_context_.set_watermark(watermark);
+    this->out_->OnWatermark(watermark);
+  }
+  void Close() override { CloseFunction(*fn_); }
+
+ private:
+  KeyOf key_of_;
+  const std::shared_ptr<StateFrame> frame_;
+  std::optional<Fn> fn_;
+  KeyedContext<K> keyed_context_;
+  Collector<Out> collector_;
+  KeyHasher<K> hasher_;
+  KeyGroupRange range_;
+  uint32_t key_groups_ = 0;
+  std::vector<KeyedTable<K, StateRow>> tables_;
+};
+
+}  // namespace penstock
+
+#endif  // PENSTOCK_RUNTIME_OPERATORS_KEYED_PROCESS_H_

@@ -1,0 +1,313 @@
+#include "runtime/task/task.h"
+
+#include <cxxabi.h>
+
+#include <cstring>
+#include <exception>
+#include <typeinfo>
+#include <utility>
+
+#include "runtime/core/log.h"
+#include "runtime/core/status.h"
+#include "runtime/core/thread_name.h"
+
+namespace penstock {
+namespace {
+
+std::string Demangle(const char* name) {
+  int status = 0;
+  char* demangled = abi::__cxa_demangle(name, nullptr, nullptr, &status);
+  std::string result = status == 0 ? demangled : name;
+  std::free(demangled);
+  return result;
+}
+
+}  // namespace
+
+Task::Task(const CompiledGraph& graph, const CompiledVertex& vertex, TaskInfo info, Environment environment,
+           std::shared_ptr<Mailbox> mailbox, std::vector<std::unique_ptr<ResultPartition>> partitions)
+    : graph_(graph),
+      vertex_(vertex),
+      info_(std::move(info)),
+      environment_(environment),
+      mailbox_(std::move(mailbox)),
+      partitions_(std::move(partitions)),
+      gate_([mailbox = mailbox_] { mailbox->Wake(); }),
+      chain_(graph_, vertex_, info_, environment_.clock, mailbox_, environment_.registry, partitions_) {}
+
+Task::~Task() {
+  Cancel();
+  Join();
+}
+
+void Task::AddInput(std::shared_ptr<InputChannel> channel, int edge, int producer_subtask) {
+  const LogicalEdge& logical = graph_.logical->edges[graph_.edges[edge].logical];
+  InputState input;
+  input.edge = edge;
+  input.producer_subtask = producer_subtask;
+  input.reader = graph_.logical->nodes[logical.from].outputs[logical.from_output]->create_reader();
+  input.receiver = chain_.head().Input(logical.to_input);
+  inputs_.push_back(std::move(input));
+  tracker_.AddInput();
+  gate_.AddChannel(std::move(channel));
+}
+
+void Task::Start() {
+  thread_ = std::thread([this] {
+    SetThreadName(info_.vertex_name);
+    Run();
+  });
+}
+
+void Task::Join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Task::FailFromOutside(absl::Status status, TaskFailure::Domain domain) {
+  mailbox_->PostAnytime([this, status = std::move(status), domain] {
+    FailWith(status, domain);
+    mailbox_->Cancel();  // ends whatever wait this mail ran in
+  });
+}
+
+void Task::Run() {
+  Report(TaskState::kInitializing);
+  try {
+    if (absl::Status status = chain_.Open(); !status.ok()) {
+      FailWith(status, TaskFailure::Domain::kUser);
+    } else {
+      Report(TaskState::kRunning);
+      gate_.Start();
+      RunLoop();
+    }
+  } catch (...) {
+    FailWithException();
+  }
+  const bool cancelled = mailbox_->cancelled();
+  try {
+    chain_.Close();
+  } catch (...) {
+    if (!cancelled) FailWithException();
+  }
+  ended_ = true;
+  if (failed_) {
+    Report(TaskState::kFailed, &failure_);
+  } else {
+    Report(cancelled ? TaskState::kCanceled : TaskState::kFinished);
+  }
+}
+
+void Task::RunLoop() {
+  last_flush_ns_ = last_tick_ns_ = environment_.clock.MonotonicNs();
+  while (!Stopping()) {
+    mailbox_->RunBetweenRecords();
+    const bool input_over = chain_.source() != nullptr ? source_finished_ : ended_inputs_ == gate_.size();
+    if (input_over && !chain_.HasPending()) {
+      FinishAll();
+      return;
+    }
+    if (!Step()) {
+      Flush();
+      WaitForInput();
+    }
+    if (absl::Status status = chain_.TakeFailure(); !status.ok()) FailWith(status, TaskFailure::Domain::kUser);
+  }
+}
+
+bool Task::Step() {
+  if (chain_.HasPending()) {
+    chain_.ContinuePending();
+    return true;
+  }
+  return chain_.source() != nullptr ? StepSource() : StepInput();
+}
+
+bool Task::StepSource() {
+  mailbox_->ClearNudge();
+  const absl::StatusOr<SourceStep> step = chain_.source()->Poll();
+  if (!step.ok()) {
+    FailWith(step.status(), TaskFailure::Domain::kExternal);
+    return true;
+  }
+  AfterBatch();
+  source_finished_ = *step == SourceStep::kFinished;
+  return *step != SourceStep::kDry;
+}
+
+bool Task::StepInput() {
+  if (!current_.buffer) {
+    if (!gate_.Next(current_)) return false;
+    reader_ = FrameReader(current_.buffer.data(), current_.buffer.size());
+    bytes_in_.store(bytes_in_.load(std::memory_order_relaxed) + current_.buffer.size(), std::memory_order_relaxed);
+  }
+  InputState& input = inputs_[current_.channel];
+  Frame frame;
+  FrameResult result = FrameResult::kFrame;
+  while ((result = reader_.Next(frame)) == FrameResult::kFrame) {
+    HandleFrame(input, current_.channel, frame);
+    // A fire goes first, in slices; the rest of the buffer waits.
+    if (chain_.HasPending() || chain_.failed() || Stopping()) return true;
+  }
+  if (result == FrameResult::kCorrupt) {
+    FailWith(DataLoss("a buffer from subtask {} holds bytes that are no frame", input.producer_subtask),
+             TaskFailure::Domain::kInternal);
+  }
+  current_.buffer.Release();
+  AfterBatch();
+  return true;
+}
+
+void Task::HandleFrame(InputState& input, int channel, const Frame& frame) {
+  switch (frame.kind) {
+    case FrameKind::kRecord:
+    case FrameKind::kBareRecord: HandleRecord(input, frame); return;
+    case FrameKind::kWatermark: {
+      TimestampMs watermark = kNoTimestamp;
+      if (frame.payload.size() == sizeof watermark) std::memcpy(&watermark, frame.payload.data(), sizeof watermark);
+      tracker_.OnWatermark(channel, watermark);
+      break;
+    }
+    case FrameKind::kStatus:
+      tracker_.OnStatus(channel, !frame.payload.empty() && frame.payload[0] == 1 ? InputStatus::kIdle : InputStatus::kActive);
+      break;
+    case FrameKind::kEnd:
+      ++ended_inputs_;
+      tracker_.OnStatus(channel, InputStatus::kFinished);
+      break;
+    case FrameKind::kBarrier: return;
+  }
+  OnTimeChange();
+}
+
+void Task::HandleRecord(InputState& input, const Frame& frame) {
+  std::string_view payload = frame.payload;
+  if (frame.more || !input.partial.empty()) {
+    input.partial += payload;
+    if (frame.more) return;
+    payload = input.partial;
+  }
+  TimestampMs timestamp = kNoTimestamp;
+  bool good = true;
+  if (frame.kind == FrameKind::kRecord) {
+    good = payload.size() >= sizeof timestamp;
+    if (good) {
+      std::memcpy(&timestamp, payload.data(), sizeof timestamp);
+      payload.remove_prefix(sizeof timestamp);
+    }
+  }
+  chain_.CountRecordIn();
+  if (!good || !input.reader->Read(payload, timestamp, input.receiver)) {
+    FailWith(DataLoss("a record from subtask {} does not decode as its type", input.producer_subtask),
+             TaskFailure::Domain::kInternal);
+  }
+  input.partial.clear();
+}
+
+void Task::OnTimeChange() {
+  const WatermarkTracker::Change change = tracker_.Update();
+  watermark_holder_.store(tracker_.holder(), std::memory_order_relaxed);
+  ReceiverBase* head = inputs_.front().receiver;
+  if (change.idle_changed && !change.idle) head->OnIdle(false);
+  if (change.advanced) {
+    input_watermark_.store(change.watermark, std::memory_order_relaxed);
+    head->OnWatermark(change.watermark);
+  }
+  if (change.idle_changed && change.idle) head->OnIdle(true);
+}
+
+void Task::AfterBatch() {
+  const int64_t now_ns = environment_.clock.MonotonicNs();
+  // Source chains make their watermarks here; others only look for idleness now and then.
+  if (chain_.source() != nullptr || now_ns - last_tick_ns_ >= environment_.options.auto_watermark_interval_ms * 1'000'000) {
+    last_tick_ns_ = now_ns;
+    chain_.OnTick(now_ns / 1'000'000);
+  }
+  if (now_ns - last_flush_ns_ >= environment_.options.buffer_timeout_ms * 1'000'000) Flush();
+}
+
+void Task::WaitForInput() {
+  const int64_t deadline_ns =
+      environment_.clock.MonotonicNs() + environment_.options.auto_watermark_interval_ms * 1'000'000;
+  const bool is_source = chain_.source() != nullptr;
+  mailbox_->WaitUntilDeadline(
+      WaitKind::kInput, "input", [&] { return is_source ? mailbox_->nudged() : gate_.HasInput(); }, deadline_ns);
+  if (environment_.clock.MonotonicNs() >= deadline_ns) AfterBatch();
+}
+
+void Task::Flush() {
+  last_flush_ns_ = environment_.clock.MonotonicNs();
+  for (const auto& partition : partitions_) partition->Flush();
+}
+
+void Task::FinishAll() {
+  absl::Status status;
+  while (!Stopping() && !chain_.FinishNext(status)) {
+    if (status.ok()) status = chain_.TakeFailure();
+    if (!status.ok()) return FailWith(status, TaskFailure::Domain::kUser);
+    while (!Stopping() && chain_.HasPending()) {
+      mailbox_->RunBetweenRecords();
+      chain_.ContinuePending();
+    }
+  }
+  if (absl::Status late = chain_.TakeFailure(); !late.ok()) return FailWith(late, TaskFailure::Domain::kUser);
+  if (Stopping()) return;
+  for (const auto& partition : partitions_) partition->AppendEndToAll(true);
+  Flush();
+}
+
+void Task::FailWith(const absl::Status& status, TaskFailure::Domain domain) {
+  if (failed_) return;
+  failed_ = true;
+  failure_.message = MessageOf(status);
+  failure_.exception_type = absl::StatusCodeToString(status.code());
+  failure_.operator_name = chain_.failing_operator();
+  failure_.domain = domain;
+}
+
+void Task::FailWithException() {
+  if (failed_) return;
+  failed_ = true;
+  failure_.operator_name = chain_.failing_operator();
+  failure_.domain = TaskFailure::Domain::kUser;
+  if (const std::type_info* type = abi::__cxa_current_exception_type()) failure_.exception_type = Demangle(type->name());
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    failure_.message = e.what();
+  } catch (...) {
+    failure_.message = "an exception that is no std::exception";
+  }
+  if (environment_.throw_stack != nullptr) failure_.stack = environment_.throw_stack();
+}
+
+void Task::Report(TaskState state, const TaskFailure* failure) {
+  environment_.listener.OnTaskState(info_, state, failure);
+}
+
+TaskStats Task::ReadStats() const {
+  TaskStats stats;
+  chain_.ReadStats(stats);
+  const Mailbox::Times times = mailbox_->ReadTimes();
+  stats.busy_ms = times.busy_ms;
+  stats.idle_ms = times.idle_ms;
+  stats.backpressured_ms = times.backpressured_ms;
+  stats.bytes_in = bytes_in_;
+  for (const auto& partition : partitions_) {
+    stats.records_out += partition->records_out().value();
+    stats.bytes_out += partition->bytes_out().value();
+  }
+  stats.input_watermark = input_watermark_;
+  if (const int holder = watermark_holder_; holder >= 0 && holder < static_cast<int>(inputs_.size())) {
+    const CompiledEdge& edge = graph_.edges[inputs_[holder].edge];
+    stats.watermark_holder =
+        fmt::format("subtask {} of {}", inputs_[holder].producer_subtask,
+                    graph_.logical->nodes[graph_.vertices[edge.from].nodes.front()].name);
+  }
+  if (stats.status_note.empty()) {
+    const std::string waiting = mailbox_->WaitingFor();
+    if (waiting != "input") stats.status_note = waiting.empty() ? "" : "waits for " + waiting;
+  }
+  return stats;
+}
+
+}  // namespace penstock

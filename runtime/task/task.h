@@ -1,0 +1,126 @@
+// A task: one subtask of one chain, run by one thread of its own.
+//
+// Threads: Start, Cancel, ReadStats from any; everything else is the task's. Listener calls come from the task's thread.
+// Lifetime: Join before destruction (the destructor does). User exceptions are caught once, in Run.
+#ifndef PENSTOCK_RUNTIME_TASK_TASK_H_
+#define PENSTOCK_RUNTIME_TASK_TASK_H_
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "runtime/exchange/input_gate.h"
+#include "runtime/exchange/result_partition.h"
+#include "runtime/task/mailbox.h"
+#include "runtime/task/operator_chain.h"
+#include "runtime/task/task_info.h"
+#include "runtime/time/watermark_tracker.h"
+
+namespace penstock {
+
+enum class TaskState { kCreated, kInitializing, kRunning, kFinished, kCanceling, kCanceled, kFailed };
+
+struct TaskOptions {
+  int64_t buffer_timeout_ms = 100;             // a bound on how long a buffer may wait; flushing is otherwise by need
+  int64_t auto_watermark_interval_ms = 200;    // idle splits are noticed at this pace
+};
+
+class TaskListener {
+ public:
+  virtual ~TaskListener() = default;
+  // failure is set with kFailed only.
+  virtual void OnTaskState(const TaskInfo& info, TaskState state, const TaskFailure* failure) = 0;
+};
+
+// Captures the raw stack of the newest throw of this thread; set by the program's main.
+using ThrowStackFn = std::vector<void*> (*)();
+
+class Task {
+ public:
+  struct Environment {
+    const Clock& clock;
+    MetricRegistry& registry;
+    TaskListener& listener;
+    TaskOptions options;
+    ThrowStackFn throw_stack = nullptr;
+  };
+  // partitions: by position in vertex.out_edges. Channels are added to the gate before Start.
+  Task(const CompiledGraph& graph, const CompiledVertex& vertex, TaskInfo info, Environment environment,
+       std::shared_ptr<Mailbox> mailbox, std::vector<std::unique_ptr<ResultPartition>> partitions);
+  ~Task();
+
+  // A channel of the gate, fed by one producer subtask over compiled edge `edge`. Before Start.
+  void AddInput(std::shared_ptr<InputChannel> channel, int edge, int producer_subtask);
+  void Start();
+  void Cancel() { mailbox_->Cancel(); }
+  // Fails the task from outside (a lost connection). Any thread.
+  void FailFromOutside(absl::Status status, TaskFailure::Domain domain);
+  bool ended() const { return ended_.load(); }
+  void Join();
+
+  const TaskInfo& info() const { return info_; }
+  TaskStats ReadStats() const;  // any thread
+  const std::vector<std::unique_ptr<ResultPartition>>& partitions() const { return partitions_; }
+
+ private:
+  struct InputState {
+    int edge = 0;
+    int producer_subtask = 0;
+    std::unique_ptr<RecordReader> reader;
+    ReceiverBase* receiver = nullptr;
+    std::string partial;  // parts of a record longer than a buffer
+  };
+
+  void Run();
+  void RunLoop();
+  // One step of the loop: a pending fire, a source poll or a buffer. False when there is nothing to do now.
+  bool Step();
+  bool StepSource();
+  bool StepInput();
+  void HandleFrame(InputState& input, int channel, const Frame& frame);
+  void HandleRecord(InputState& input, const Frame& frame);
+  void OnTimeChange();
+  void AfterBatch();
+  void WaitForInput();
+  void FinishAll();
+  void Flush();
+  bool Stopping() const { return mailbox_->cancelled() || failed_; }
+  void FailWith(const absl::Status& status, TaskFailure::Domain domain);
+  void FailWithException();
+  void Report(TaskState state, const TaskFailure* failure = nullptr);
+
+  const CompiledGraph& graph_;
+  const CompiledVertex& vertex_;
+  const TaskInfo info_;
+  const Environment environment_;
+  const std::shared_ptr<Mailbox> mailbox_;
+  const std::vector<std::unique_ptr<ResultPartition>> partitions_;
+
+  // The task's thread only, once started.
+  InputGate gate_;
+  std::vector<InputState> inputs_;  // by channel of the gate
+  WatermarkTracker tracker_{0};
+  OperatorChain chain_;
+  InputGate::Input current_;
+  FrameReader reader_;
+  int ended_inputs_ = 0;
+  bool source_finished_ = false;
+  bool failed_ = false;
+  TaskFailure failure_;
+  int64_t last_flush_ns_ = 0;
+  int64_t last_tick_ns_ = 0;
+
+  std::atomic<TimestampMs> input_watermark_{kNoTimestamp};
+  std::atomic<int> watermark_holder_{-1};
+  std::atomic<int64_t> bytes_in_{0};
+  std::atomic<bool> ended_{false};
+  std::thread thread_;
+};
+
+}  // namespace penstock
+
+#endif  // PENSTOCK_RUNTIME_TASK_TASK_H_
