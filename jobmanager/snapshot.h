@@ -3,6 +3,7 @@
 #ifndef PENSTOCK_JOBMANAGER_SNAPSHOT_H_
 #define PENSTOCK_JOBMANAGER_SNAPSHOT_H_
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -95,10 +96,19 @@ class SnapshotHolder {
   void Set(std::shared_ptr<const ClusterSnapshot> snapshot) {
     MutexLock lock(&mutex_);
     snapshot_ = std::move(snapshot);
+    changed_.NotifyAll();
+  }
+  // The newest snapshot once it is another one than `seen`, or when the time is over.
+  std::shared_ptr<const ClusterSnapshot> AwaitChange(const std::shared_ptr<const ClusterSnapshot>& seen,
+                                                     std::chrono::milliseconds timeout) const {
+    MutexLock lock(&mutex_);
+    if (snapshot_ == seen) changed_.WaitFor(&mutex_, timeout);
+    return snapshot_;
   }
 
  private:
   mutable Mutex mutex_;
+  mutable CondVar changed_;
   std::shared_ptr<const ClusterSnapshot> snapshot_ ABSL_GUARDED_BY(mutex_) = std::make_shared<ClusterSnapshot>();
 };
 

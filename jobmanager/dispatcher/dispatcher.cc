@@ -1,0 +1,126 @@
+#include "jobmanager/dispatcher/dispatcher.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "jobmanager/job/graph_check.h"
+#include "runtime/core/ids.h"
+#include "runtime/core/log.h"
+#include "runtime/core/random.h"
+#include "runtime/core/status.h"
+
+namespace penstock::jobmanager {
+
+Dispatcher::Dispatcher(JobOptions job_options, DispatcherParts parts)
+    : parts_(parts), job_options_(std::move(job_options)), actor_("dispatcher", parts.clock) {}
+
+void Dispatcher::Stop() {
+  std::vector<std::shared_ptr<JobActor>> actors;
+  actor_.Call([&] {
+    for (const auto& job : jobs_) {
+      if (auto actor = parts_.directory.Remove(job->id)) actors.push_back(std::move(actor));
+    }
+  });
+  for (const auto& actor : actors) actor->Stop();  // they post to the dispatcher, so it goes last
+  actor_.Stop();
+}
+
+void Dispatcher::SetWorkerAddress(const std::string& address) {
+  actor_.Call([&] { job_options_.jobmanager_address = address; });
+}
+
+absl::StatusOr<std::string> Dispatcher::Submit(const JobSubmission& submission) {
+  absl::StatusOr<std::string> result = Unavailable("the JobManager is shutting down");
+  actor_.Call([&] { result = SubmitOnActor(submission); });
+  return result;
+}
+
+absl::StatusOr<std::string> Dispatcher::SubmitOnActor(const JobSubmission& submission) {
+  PENSTOCK_RETURN_IF_ERROR(CheckGraph(submission.graph));
+  PENSTOCK_RETURN_IF_ERROR(CheckProgram(submission));
+  PENSTOCK_RETURN_IF_ERROR(CheckUid(submission.graph.uid()));
+  PENSTOCK_ASSIGN_OR_RETURN(auto strategy, MakeRestartStrategy(job_options_.restart));
+  const std::string id = JobId(RandomU64(), RandomU64()).ToString();
+  auto actor = std::make_shared<JobActor>(id, submission, job_options_, std::move(strategy), parts_.clock,
+                                          parts_.cluster, *this);
+  PENSTOCK_LOG(info, "job {} ({}) submitted: {} vertices, {} slots", id, submission.graph.name(),
+               submission.graph.vertices_size(), SlotsNeeded(submission.graph));
+  jobs_.insert(jobs_.begin(), actor->FirstSnapshot());
+  parts_.directory.Add(id, actor);
+  Publish();
+  actor->Start();
+  return id;
+}
+
+absl::Status Dispatcher::CheckProgram(const JobSubmission& submission) const {
+  if (parts_.programs == nullptr) return absl::OkStatus();
+  const auto program = parts_.programs->Find(submission.digest);
+  if (program.ok()) return absl::OkStatus();
+  return FailedPrecondition("program {} is not uploaded: {}", submission.digest, MessageOf(program.status()));
+}
+
+absl::Status Dispatcher::CheckUid(const std::string& uid) const {
+  size_t live = 0;
+  for (const auto& job : jobs_) {
+    if (IsTerminal(job->state)) continue;
+    ++live;
+    if (!uid.empty() && job->uid == uid) {
+      return AlreadyExists("job {} with uid '{}' is {}: cancel it first, or give this one another uid", job->id, uid,
+                           JobStateName(job->state));
+    }
+  }
+  if (live >= kLiveJobsMax) return ResourceExhausted("{} jobs are live: this is the limit", live);
+  return absl::OkStatus();
+}
+
+absl::Status Dispatcher::Cancel(const std::string& job_id) {
+  absl::Status result = Unavailable("the JobManager is shutting down");
+  actor_.Call([&] {
+    const bool known = std::ranges::any_of(jobs_, [&](const auto& job) { return job->id == job_id; });
+    result = known ? absl::OkStatus() : NotFound("job {} is unknown", job_id);
+    if (auto actor = parts_.directory.Find(job_id)) actor->Cancel();
+  });
+  return result;
+}
+
+void Dispatcher::ReadTaskManagerLog(const std::string& taskmanager_id, const proto::ReadLog& request,
+                                    std::function<void(absl::StatusOr<proto::LogChunk>)> done) {
+  parts_.cluster.ReadLog(taskmanager_id, request, std::move(done));
+}
+
+void Dispatcher::OnJobSnapshot(std::shared_ptr<const JobSnapshot> snapshot, bool drained) {
+  actor_.Post([this, snapshot = std::move(snapshot), drained] {
+    const auto at = std::ranges::find_if(jobs_, [&](const auto& job) { return job->id == snapshot->id; });
+    if (at == jobs_.end()) return;
+    *at = snapshot;
+    if (drained) {
+      parts_.directory.Remove(snapshot->id);  // ends the actor's thread, from this one
+      ForgetOldJobs();
+    }
+    Publish();
+  });
+}
+
+void Dispatcher::ForgetOldJobs() {
+  size_t ended = 0;
+  std::erase_if(jobs_, [&](const auto& job) {
+    return IsTerminal(job->state) && ++ended > kEndedJobsKept && parts_.directory.Find(job->id) == nullptr;
+  });
+}
+
+void Dispatcher::OnTaskManagers(std::vector<TaskManagerSnapshot> taskmanagers) {
+  actor_.Post([this, taskmanagers = std::move(taskmanagers)]() mutable {
+    taskmanagers_ = std::move(taskmanagers);
+    Publish();
+  });
+}
+
+void Dispatcher::Publish() {
+  auto snapshot = std::make_shared<ClusterSnapshot>();
+  snapshot->time_ms = parts_.clock.NowMs();
+  snapshot->jobs = jobs_;
+  snapshot->taskmanagers = taskmanagers_;
+  parts_.snapshots.Set(std::move(snapshot));
+}
+
+}  // namespace penstock::jobmanager

@@ -1,0 +1,72 @@
+// The actor that takes jobs in, keeps the list of them, and publishes the cluster snapshot.
+//
+// Owner: its own thread. Commands may be called from any thread. Lifetime: Stop() before cluster, directory, programs
+// and snapshots die; it stops the actors of all jobs. Limits: kEndedJobsKept ended jobs are remembered.
+#ifndef PENSTOCK_JOBMANAGER_DISPATCHER_DISPATCHER_H_
+#define PENSTOCK_JOBMANAGER_DISPATCHER_DISPATCHER_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "jobmanager/cluster/cluster_actor.h"
+#include "jobmanager/commands.h"
+#include "jobmanager/dispatcher/job_directory.h"
+#include "jobmanager/job/job_actor.h"
+#include "runtime/core/actor.h"
+
+namespace penstock::jobmanager {
+
+inline constexpr size_t kEndedJobsKept = 100;
+inline constexpr size_t kLiveJobsMax = 1'000;
+
+// What the dispatcher works with; all of it outlives the dispatcher.
+struct DispatcherParts {
+  const Clock& clock;
+  ClusterActor& cluster;
+  JobDirectory& directory;
+  SnapshotHolder& snapshots;
+  ProgramSource* programs;  // null: jobs need no program (they run inside this process)
+};
+
+class Dispatcher final : public Commands, public JobListener {
+ public:
+  Dispatcher(JobOptions job_options, DispatcherParts parts);
+  ~Dispatcher() override { Stop(); }
+  // Running jobs are left to their workers' fate. Idempotent.
+  void Stop();
+
+  // Where workers connect to. Before the first submission.
+  void SetWorkerAddress(const std::string& address);
+
+  absl::StatusOr<std::string> Submit(const JobSubmission& submission) override;
+  absl::Status Cancel(const std::string& job_id) override;
+  void ReadTaskManagerLog(const std::string& taskmanager_id, const proto::ReadLog& request,
+                          std::function<void(absl::StatusOr<proto::LogChunk>)> done) override;
+
+  void OnJobSnapshot(std::shared_ptr<const JobSnapshot> snapshot, bool drained) override;
+  void OnTaskManagers(std::vector<TaskManagerSnapshot> taskmanagers);
+
+ private:
+  absl::StatusOr<std::string> SubmitOnActor(const JobSubmission& submission);
+  absl::Status CheckProgram(const JobSubmission& submission) const;
+  absl::Status CheckUid(const std::string& uid) const;
+  void ForgetOldJobs();
+  void Publish();
+
+  // Constant after construction.
+  const DispatcherParts parts_;
+
+  // The actor's thread only.
+  JobOptions job_options_;
+  std::vector<std::shared_ptr<const JobSnapshot>> jobs_;  // newest first
+  std::vector<TaskManagerSnapshot> taskmanagers_;
+
+  Actor actor_;  // last: its thread uses all of the above
+};
+
+}  // namespace penstock::jobmanager
+
+#endif  // PENSTOCK_JOBMANAGER_DISPATCHER_DISPATCHER_H_

@@ -1,0 +1,158 @@
+#include "jobmanager/job/job.h"
+
+#include <utility>
+
+#include "jobmanager/job/job_state.h"
+#include "runtime/core/log.h"
+#include "runtime/core/status.h"
+
+namespace penstock::jobmanager {
+
+Job::Job(std::string id, JobSubmission submission, JobOptions options, std::unique_ptr<RestartStrategy> strategy,
+         const Clock& clock, JobEffects& effects)
+    : id_(std::move(id)),
+      submission_(std::move(submission)),
+      options_(std::move(options)),
+      strategy_(std::move(strategy)),
+      clock_(clock),
+      effects_(effects),
+      slots_needed_(SlotsNeeded(submission_.graph)),
+      start_ms_(clock.NowMs()),
+      last_modified_ms_(start_ms_),
+      execution_(submission_.graph) {
+  state_entered_ms_[static_cast<int>(state_)] = start_ms_;
+}
+
+void Job::MoveTo(JobState state) {
+  if (!IsLegalTransition(state_, state)) {
+    PENSTOCK_LOG(error, "job {}: illegal transition {} -> {}, ignored", id_, JobStateName(state_), JobStateName(state));
+    return;
+  }
+  PENSTOCK_LOG(info, "job {} ({}) attempt {}: {} -> {}", id_, submission_.graph.name(), attempt_, JobStateName(state_),
+               JobStateName(state));
+  state_ = state;
+  last_modified_ms_ = clock_.NowMs();
+  state_entered_ms_.try_emplace(static_cast<int>(state), last_modified_ms_);
+  effects_.Changed(true);
+}
+
+void Job::Tick() {
+  const int64_t now_ms = clock_.MonotonicMs();
+  CheckHeartbeats(now_ms);
+  CheckEndDeadline(now_ms);
+  if (restart_at_ms_ && now_ms >= *restart_at_ms_) {
+    restart_at_ms_.reset();
+    BeginAttempt();
+  }
+}
+
+void Job::OnWorkerMessage(const WorkerGatewayPtr& from, const proto::WorkerToJobManager& message) {
+  if (message.has_hello()) return OnHello(from, message.hello());
+  std::string taskmanager_id;
+  WorkerEntry* worker = workers_.Find(from.get(), &taskmanager_id);
+  if (worker == nullptr || message.attempt() != attempt_) {
+    ++stale_messages_;
+    PENSTOCK_LOG(debug, "job {}: message of attempt {} dropped, this is attempt {}", id_, message.attempt(), attempt_);
+    return;
+  }
+  worker->heard_ms = clock_.MonotonicMs();
+  switch (message.kind_case()) {
+    case proto::WorkerToJobManager::kHeartbeat:
+      return OnHeartbeat(message.heartbeat().metrics());
+    case proto::WorkerToJobManager::kTaskState:
+      return OnTaskState(taskmanager_id, message.task_state());
+    case proto::WorkerToJobManager::kFailure: {
+      FailureSnapshot failure = JobFailure("", proto::Failure::INTERNAL, true);
+      failure.failure = message.failure().failure();
+      failure.taskmanager_id = taskmanager_id;
+      // None of its tasks will report any more.
+      execution_.SetStateOfAll(taskmanager_id, proto::FAILED, clock_.NowMs());
+      return Fail(CauseOf(failure.failure), std::move(failure));
+    }
+    case proto::WorkerToJobManager::kHello:
+    case proto::WorkerToJobManager::KIND_NOT_SET:
+      return;
+  }
+}
+
+void Job::OnHeartbeat(const proto::WorkerMetrics& metrics) {
+  for (const proto::TaskMetrics& task : metrics.tasks()) execution_.SetMetrics(task);
+  effects_.Changed(false);
+}
+
+void Job::OnTaskState(const std::string& taskmanager_id, const proto::TaskStateReport& report) {
+  const SubtaskSnapshot* subtask = execution_.Find(report.vertex_id(), report.subtask());
+  if (report.attempt() != attempt_ || subtask == nullptr || subtask->taskmanager_id != taskmanager_id) {
+    ++stale_messages_;
+    return;
+  }
+  const int64_t time_ms = report.time_ms() > 0 ? report.time_ms() : clock_.NowMs();
+  // A task that fails while it is torn down tells more than one that just reports CANCELED.
+  if (!execution_.SetState(report.vertex_id(), report.subtask(), report.state(), time_ms)) return;
+  effects_.Changed(true);
+  if (report.state() == proto::FAILED) {
+    FailureSnapshot failure;
+    failure.time_ms = time_ms;
+    failure.failure = report.failure();
+    failure.task_name = execution_.TaskName(report.vertex_id(), report.subtask());
+    failure.operator_name = report.failure().operator_name();
+    failure.endpoint = subtask->endpoint;
+    failure.taskmanager_id = taskmanager_id;
+    Fail(CauseOf(report.failure()), std::move(failure));
+  }
+  if (state_ == JobState::kCreated && execution_.AllHaveRun()) MoveTo(JobState::kRunning);
+  if (state_ == JobState::kRunning && execution_.AllFinished()) {
+    MoveTo(JobState::kFinished);
+    BeginEnding();
+  }
+  if (Ending()) ShutDownWhenEnded(taskmanager_id);
+}
+
+void Job::OnWorkerClosed(const WorkerGatewayPtr& from) {
+  std::string taskmanager_id;
+  WorkerEntry* worker = workers_.Find(from.get(), &taskmanager_id);
+  // If the process died its host says so at once; if only the connection broke it comes back or is overdue.
+  if (worker != nullptr) worker->gateway = nullptr;
+}
+
+proto::JobManagerToWorker Job::MessageToWorker() const {
+  proto::JobManagerToWorker message;
+  message.set_job_id(id_);
+  message.set_attempt(attempt_);
+  return message;
+}
+
+void Job::Kill(const std::string& taskmanager_id, bool force) {
+  proto::KillWorker kill;
+  kill.set_job_id(id_);
+  kill.set_attempt(attempt_);
+  kill.set_force(force);
+  effects_.KillWorker(taskmanager_id, std::move(kill));
+}
+
+std::shared_ptr<const JobSnapshot> Job::Snapshot() const {
+  auto snapshot = std::make_shared<JobSnapshot>();
+  snapshot->id = id_;
+  snapshot->name = submission_.graph.name();
+  snapshot->uid = submission_.graph.uid();
+  snapshot->state = state_;
+  snapshot->state_entered_ms = state_entered_ms_;
+  snapshot->start_ms = start_ms_;
+  if (IsTerminal(state_)) snapshot->end_ms = state_entered_ms_.at(static_cast<int>(state_));
+  snapshot->last_modified_ms = last_modified_ms_;
+  snapshot->attempt = attempt_;
+  snapshot->parallelism = submission_.graph.parallelism();
+  snapshot->digest = submission_.digest;
+  snapshot->arguments = submission_.arguments;
+  if (waits_for_slots_) {
+    snapshot->waits_for = fmt::format("waiting for {} slots: have {}", slots_needed_, slots_have_);
+  } else if (state_ == JobState::kRestarting && restart_at_ms_) {
+    snapshot->waits_for = "waiting for the restart delay to pass";
+  }
+  snapshot->graph = submission_.graph;
+  snapshot->vertices = execution_.vertices();
+  snapshot->failures = failures_.List();
+  return snapshot;
+}
+
+}  // namespace penstock::jobmanager

@@ -1,0 +1,135 @@
+// The life of one job: facts in (slots, hellos, task states, exits, time), effects out. No thread, no I/O, no waiting.
+//
+// Owner: one thread at a time (the job's actor; tests step it directly). Lifetime: until Drained(). Errors end the
+// attempt, never this object. Each attempt has a number, a token and fresh worker processes; whatever carries another
+// attempt's number is dropped and counted. Legal moves are the table in job_state.cc.
+#ifndef PENSTOCK_JOBMANAGER_JOB_JOB_H_
+#define PENSTOCK_JOBMANAGER_JOB_JOB_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "jobmanager/cluster/cluster_actor.h"
+#include "jobmanager/commands.h"
+#include "jobmanager/job/execution_graph.h"
+#include "jobmanager/job/failure_log.h"
+#include "jobmanager/job/restart_strategy.h"
+#include "jobmanager/job/worker_set.h"
+#include "jobmanager/snapshot.h"
+#include "runtime/core/clock.h"
+
+namespace penstock::jobmanager {
+
+struct JobOptions {
+  std::string jobmanager_address;             // where workers connect to; host:port
+  int64_t heartbeat_interval_ms = 1'000;      // heartbeat.interval
+  int64_t heartbeat_timeout_ms = 5'000;       // heartbeat.timeout
+  int64_t cancellation_timeout_ms = 10'000;   // task.cancellation.timeout
+  int64_t worker_start_timeout_ms = 120'000;  // from the request to the hello, the program's download included
+  RestartOptions restart;
+  std::map<std::string, std::string> worker_config;  // under the submission's own
+};
+
+// A worker that was told to end has this much more than its cancellation timeout, then its host kills it; after as
+// much again without an answer from the host it counts as gone.
+inline constexpr int64_t kEndSlackMs = 5'000;
+
+// What a job does to the world. Called inside the job's methods; must not call back into it.
+class JobEffects {
+ public:
+  virtual ~JobEffects() = default;
+  virtual void RequestSlots(int32_t slots) = 0;
+  virtual void ReleaseSlots() = 0;
+  virtual void StartWorker(const std::string& taskmanager_id, proto::StartWorker start) = 0;
+  virtual void KillWorker(const std::string& taskmanager_id, proto::KillWorker kill) = 0;
+  // Something that the snapshot shows has changed. urgent: more than figures.
+  virtual void Changed(bool urgent) = 0;
+};
+
+class Job {
+ public:
+  // REQUIRES: the graph has passed CheckGraph. clock and effects outlive the job.
+  Job(std::string id, JobSubmission submission, JobOptions options, std::unique_ptr<RestartStrategy> strategy,
+      const Clock& clock, JobEffects& effects);
+
+  void Start();
+  void Cancel();
+  void Tick();  // deadlines; call every few hundred milliseconds or more often
+
+  void OnSlotsGranted(SlotGrant grant);
+  void OnSlotsShort(int32_t have);
+  void OnWorkerMessage(const WorkerGatewayPtr& from, const proto::WorkerToJobManager& message);
+  void OnWorkerClosed(const WorkerGatewayPtr& from);
+  void OnWorkerExited(const std::string& taskmanager_id, const proto::WorkerExited& report);
+  void OnHostLost(const std::string& taskmanager_id, const std::string& reason);
+
+  JobState state() const { return state_; }
+  uint32_t attempt() const { return attempt_; }
+  // The job has ended and none of its workers is left.
+  bool Drained() const { return IsTerminal(state_) && workers_.AllGone(); }
+  int64_t stale_messages() const { return stale_messages_; }
+  std::shared_ptr<const JobSnapshot> Snapshot() const;
+
+ private:
+  // job.cc: states and messages.
+  void MoveTo(JobState state);
+  void OnTaskState(const std::string& taskmanager_id, const proto::TaskStateReport& report);
+  void OnHeartbeat(const proto::WorkerMetrics& metrics);
+  bool Ending() const { return state_ != JobState::kCreated && state_ != JobState::kRunning; }
+
+  // job_start.cc: from slots to RUNNING.
+  void BeginAttempt();
+  proto::StartWorker StartMessage(const std::string& taskmanager_id, const WorkerEntry& worker,
+                                  const proto::HostHello& host) const;
+  void OnHello(const WorkerGatewayPtr& from, const proto::WorkerHello& hello);
+  std::string RefusalOf(const proto::WorkerHello& hello) const;
+  void DeployWhenReady();
+  void SendDeploy(const std::string& taskmanager_id);
+
+  // job_end.cc: failures, cancellation, restart, the end.
+  void Fail(Cause cause, FailureSnapshot failure);
+  FailureSnapshot JobFailure(std::string message, proto::Failure::Domain domain, bool retryable) const;
+  void BeginEnding();
+  void EndWorker(const std::string& taskmanager_id, WorkerEntry& worker);
+  void ShutDownWhenEnded(const std::string& taskmanager_id);
+  void WorkerGone(const std::string& taskmanager_id, proto::TaskState final_state);
+  void EndAttemptWhenGone();
+  void RestartOrFail();
+  void CheckHeartbeats(int64_t now_ms);
+  void CheckEndDeadline(int64_t now_ms);
+
+  proto::JobManagerToWorker MessageToWorker() const;
+  void Kill(const std::string& taskmanager_id, bool force);
+
+  // Constant after construction.
+  const std::string id_;
+  const JobSubmission submission_;
+  const JobOptions options_;
+  const std::unique_ptr<RestartStrategy> strategy_;
+  const Clock& clock_;
+  JobEffects& effects_;
+  const int32_t slots_needed_;
+
+  JobState state_ = JobState::kInitializing;
+  std::map<int, int64_t> state_entered_ms_;
+  const int64_t start_ms_;
+  int64_t last_modified_ms_;
+  uint32_t attempt_ = 0;
+  bool deployed_ = false;  // DeployTasks was sent in this attempt
+  bool waits_for_slots_ = false;
+  int32_t slots_have_ = 0;
+  int64_t stale_messages_ = 0;
+  std::optional<int64_t> restart_at_ms_;    // monotonic
+  std::optional<int64_t> end_deadline_ms_;  // monotonic
+  bool end_forced_ = false;                 // the deadline has passed once
+  ExecutionGraph execution_;
+  WorkerSet workers_;
+  FailureLog failures_;
+};
+
+}  // namespace penstock::jobmanager
+
+#endif  // PENSTOCK_JOBMANAGER_JOB_JOB_H_

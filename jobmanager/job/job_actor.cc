@@ -1,0 +1,87 @@
+#include "jobmanager/job/job_actor.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace penstock::jobmanager {
+
+JobActor::JobActor(const std::string& id, JobSubmission submission, JobOptions options,
+                   std::unique_ptr<RestartStrategy> strategy, const Clock& clock, ClusterActor& cluster,
+                   JobListener& listener)
+    : id_(id),
+      clock_(clock),
+      cluster_(cluster),
+      listener_(listener),
+      job_(id, std::move(submission), std::move(options), std::move(strategy), clock, *this),
+      actor_("job-" + id.substr(0, 8), clock) {}
+
+void JobActor::Start() {
+  actor_.Post([this] {
+    job_.Start();
+    Tick();
+  });
+}
+
+void JobActor::Cancel() {
+  actor_.Post([this] { job_.Cancel(); });
+}
+
+void JobActor::OnSlotsGranted(SlotGrant grant) {
+  actor_.Post([this, grant = std::move(grant)]() mutable { job_.OnSlotsGranted(std::move(grant)); });
+}
+
+void JobActor::OnSlotsShort(int32_t have) {
+  actor_.Post([this, have] { job_.OnSlotsShort(have); });
+}
+
+void JobActor::OnWorkerMessage(const WorkerGatewayPtr& from, proto::WorkerToJobManager message) {
+  actor_.Post([this, from, message = std::move(message)] { job_.OnWorkerMessage(from, message); });
+}
+
+void JobActor::OnWorkerClosed(const WorkerGatewayPtr& from) {
+  actor_.Post([this, from] { job_.OnWorkerClosed(from); });
+}
+
+void JobActor::OnWorkerExited(const std::string& taskmanager_id, proto::WorkerExited report) {
+  actor_.Post([this, taskmanager_id, report = std::move(report)] { job_.OnWorkerExited(taskmanager_id, report); });
+}
+
+void JobActor::OnHostLost(const std::string& taskmanager_id, const std::string& reason) {
+  actor_.Post([this, taskmanager_id, reason] { job_.OnHostLost(taskmanager_id, reason); });
+}
+
+void JobActor::StartWorker(const std::string& taskmanager_id, proto::StartWorker start) {
+  cluster_.StartWorker(taskmanager_id, std::move(start));
+}
+
+void JobActor::KillWorker(const std::string& taskmanager_id, proto::KillWorker kill) {
+  cluster_.KillWorker(taskmanager_id, std::move(kill));
+}
+
+void JobActor::Changed(bool urgent) {
+  changed_ = true;
+  if (!urgent || publish_posted_) return;
+  // Behind what is queued already: a burst of reports makes one snapshot.
+  publish_posted_ = actor_.Post([this] {
+    publish_posted_ = false;
+    Publish();
+  });
+}
+
+void JobActor::Publish() {
+  const bool drained = job_.Drained();
+  if (!changed_ || drained_published_) return;
+  changed_ = false;
+  published_ms_ = clock_.MonotonicMs();
+  drained_published_ = drained;
+  listener_.OnJobSnapshot(job_.Snapshot(), drained);
+}
+
+void JobActor::Tick() {
+  job_.Tick();
+  if (changed_ && clock_.MonotonicMs() - published_ms_ >= kMetricsPublishMs) Publish();
+  if (!job_.Drained()) actor_.PostAfter(std::chrono::milliseconds(50), [this] { Tick(); });
+}
+
+}  // namespace penstock::jobmanager

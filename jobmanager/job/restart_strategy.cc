@@ -1,0 +1,91 @@
+#include "jobmanager/job/restart_strategy.h"
+
+#include <algorithm>
+
+#include "runtime/core/status.h"
+
+namespace penstock::jobmanager {
+namespace {
+
+class NoRestart final : public RestartStrategy {
+ public:
+  bool CanRestart() const override { return false; }
+  std::optional<int64_t> OnFailure(int64_t) override { return std::nullopt; }
+};
+
+class FixedDelay final : public RestartStrategy {
+ public:
+  FixedDelay(int64_t attempts, int64_t delay_ms) : attempts_left_(attempts), delay_ms_(delay_ms) {}
+  bool CanRestart() const override { return attempts_left_ > 0; }
+  std::optional<int64_t> OnFailure(int64_t) override {
+    if (attempts_left_ == 0) return std::nullopt;
+    --attempts_left_;
+    return delay_ms_;
+  }
+
+ private:
+  int64_t attempts_left_;
+  const int64_t delay_ms_;
+};
+
+class ExponentialDelay final : public RestartStrategy {
+ public:
+  explicit ExponentialDelay(const RestartOptions& options) : options_(options), next_ms_(options.initial_backoff_ms) {}
+  bool CanRestart() const override { return true; }
+  std::optional<int64_t> OnFailure(int64_t now_ms) override {
+    // A job that ran undisturbed for the threshold has recovered: its next failure is a first one.
+    if (last_failure_ms_ && now_ms - *last_failure_ms_ >= options_.reset_backoff_threshold_ms + last_delay_ms_) {
+      next_ms_ = options_.initial_backoff_ms;
+    }
+    last_failure_ms_ = now_ms;
+    last_delay_ms_ = next_ms_;
+    const double grown = static_cast<double>(next_ms_) * options_.backoff_multiplier;
+    next_ms_ = static_cast<int64_t>(std::min(grown, static_cast<double>(options_.max_backoff_ms)));
+    return last_delay_ms_;
+  }
+
+ private:
+  const RestartOptions options_;
+  int64_t next_ms_;
+  int64_t last_delay_ms_ = 0;
+  std::optional<int64_t> last_failure_ms_;
+};
+
+absl::Status CheckExponential(const RestartOptions& options) {
+  if (options.initial_backoff_ms < 1) {
+    return InvalidArgument("restart-strategy.exponential-delay.initial-backoff is {} ms: it must be at least 1 ms",
+                           options.initial_backoff_ms);
+  }
+  if (options.max_backoff_ms < options.initial_backoff_ms) {
+    return InvalidArgument(
+        "restart-strategy.exponential-delay.max-backoff ({} ms) is smaller than initial-backoff ({} ms)",
+        options.max_backoff_ms, options.initial_backoff_ms);
+  }
+  if (!(options.backoff_multiplier >= 1.0)) {
+    return InvalidArgument("restart-strategy.exponential-delay.backoff-multiplier is {}: it must be at least 1",
+                           options.backoff_multiplier);
+  }
+  if (options.reset_backoff_threshold_ms < 0) {
+    return InvalidArgument("restart-strategy.exponential-delay.reset-backoff-threshold is negative");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RestartStrategy>> MakeRestartStrategy(const RestartOptions& options) {
+  if (options.type == "none") return std::make_unique<NoRestart>();
+  if (options.type == "fixed-delay") {
+    if (options.fixed_delay_attempts < 0) return InvalidArgument("restart-strategy.fixed-delay.attempts is negative");
+    if (options.fixed_delay_ms < 0) return InvalidArgument("restart-strategy.fixed-delay.delay is negative");
+    return std::make_unique<FixedDelay>(options.fixed_delay_attempts, options.fixed_delay_ms);
+  }
+  if (options.type == "exponential-delay") {
+    PENSTOCK_RETURN_IF_ERROR(CheckExponential(options));
+    return std::make_unique<ExponentialDelay>(options);
+  }
+  return InvalidArgument("restart-strategy.type '{}' is unknown: use none, fixed-delay or exponential-delay",
+                         options.type);
+}
+
+}  // namespace penstock::jobmanager

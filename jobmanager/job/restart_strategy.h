@@ -1,0 +1,43 @@
+// Decides whether and when a failed job gets another attempt. Pure: facts and times in, a delay out.
+//
+// Owner: the job. Errors: FromConfig names the key. Limits: fixed-delay counts attempts; exponential-delay is bounded
+// by its maximum backoff only.
+#ifndef PENSTOCK_JOBMANAGER_JOB_RESTART_STRATEGY_H_
+#define PENSTOCK_JOBMANAGER_JOB_RESTART_STRATEGY_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace penstock::jobmanager {
+
+struct RestartOptions {
+  // restart-strategy.type: none | fixed-delay | exponential-delay. A restart without state would begin at the start
+  // positions again and repeat output, so the default is none until checkpoints exist.
+  std::string type = "none";
+  int64_t fixed_delay_attempts = 1;                // restart-strategy.fixed-delay.attempts
+  int64_t fixed_delay_ms = 1'000;                  // restart-strategy.fixed-delay.delay
+  int64_t initial_backoff_ms = 1'000;              // restart-strategy.exponential-delay.initial-backoff
+  int64_t max_backoff_ms = 60'000;                 // restart-strategy.exponential-delay.max-backoff
+  double backoff_multiplier = 1.5;                 // restart-strategy.exponential-delay.backoff-multiplier
+  int64_t reset_backoff_threshold_ms = 3'600'000;  // restart-strategy.exponential-delay.reset-backoff-threshold
+};
+
+class RestartStrategy {
+ public:
+  virtual ~RestartStrategy() = default;
+  // Whether a failure now would be followed by another attempt.
+  virtual bool CanRestart() const = 0;
+  // Counts one failure; the delay before the next attempt, or nothing when there is to be none.
+  virtual std::optional<int64_t> OnFailure(int64_t now_ms) = 0;
+};
+
+// InvalidArgument names the key whose value is out of range.
+absl::StatusOr<std::unique_ptr<RestartStrategy>> MakeRestartStrategy(const RestartOptions& options);
+
+}  // namespace penstock::jobmanager
+
+#endif  // PENSTOCK_JOBMANAGER_JOB_RESTART_STRATEGY_H_

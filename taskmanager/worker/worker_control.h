@@ -1,0 +1,117 @@
+// The control part of a worker: its connection to the JobManager, and what the JobManager asks of its tasks.
+//
+// Owner: the thread that calls Run(); it alone calls the executor. Stop() may come from any thread. Errors end Run()
+// with an exit code of exit_codes.h. Limits: a JobManager that is silent for kJobManagerLostFactor heartbeat timeouts
+// is lost (until leases exist, a worker that nobody commands must not go on writing); reconnects back off to
+// kReconnectMaxMs.
+#ifndef PENSTOCK_TASKMANAGER_WORKER_WORKER_CONTROL_H_
+#define PENSTOCK_TASKMANAGER_WORKER_WORKER_CONTROL_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "proto/control.pb.h"
+#include "runtime/core/clock.h"
+#include "runtime/core/mutex.h"
+#include "taskmanager/rpc/control_stream.h"
+#include "taskmanager/worker/task_executor.h"
+
+namespace penstock::worker {
+
+// Builds the job's graph and the engine for one attempt. The events outlive the executor.
+using ExecutorFactory =
+    std::function<absl::StatusOr<std::unique_ptr<TaskExecutor>>(const proto::WorkerSpec&, TaskEvents&)>;
+
+inline constexpr int64_t kJobManagerLostFactor = 3;
+inline constexpr int64_t kReconnectMinMs = 50;
+inline constexpr int64_t kReconnectMaxMs = 1'000;
+
+struct WorkerControlOptions {
+  int64_t cancellation_timeout_ms = 10'000;  // task.cancellation.timeout
+  std::string metrics_address;
+};
+
+class WorkerControl final : private TaskEvents, private taskmanager::WorkerListener {
+ public:
+  // transport and clock outlive this.
+  WorkerControl(proto::WorkerSpec spec, WorkerControlOptions options, taskmanager::ControlTransport& transport,
+                const Clock& clock);
+  ~WorkerControl() override;
+
+  // Blocks until the worker is to leave; returns its exit code. With kExitTasksStuck the executor is leaked, because
+  // its tasks still run: a process must then _exit.
+  int Run(const ExecutorFactory& factory);
+  // Run() cancels the tasks and returns without the JobManager's word.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  // TaskEvents; any thread.
+  void OnTaskState(const proto::TaskStateReport& report) override;
+  // WorkerListener; threads of the transport.
+  void OnMessage(proto::JobManagerToWorker message) override;
+  void OnClosed(const absl::Status& why) override;
+
+  // Run()'s thread.
+  void Loop();
+  void WaitForWork(int64_t until_ms) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Handle(const proto::JobManagerToWorker& message);
+  void Connect();
+  void SendHello();
+  void FlushReports() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Deploy(const proto::DeployTasks& deploy);
+  void BeginCancel();
+  void CheckCancel(int64_t now_ms);
+  void CheckConnection(int64_t now_ms);
+  void Heartbeat(int64_t now_ms);
+  void ReportStartFailure(const absl::Status& status);
+  void ReportFailure(const absl::Status& status, proto::Failure::Domain domain, bool retryable);
+  int Leave();
+  std::string StuckTasks() ABSL_LOCKS_EXCLUDED(mutex_);
+  proto::WorkerToJobManager Message() const;
+  void Finish(int exit_code) {
+    if (!exit_code_) exit_code_ = exit_code;
+  }
+
+  // Constant after construction.
+  const proto::WorkerSpec spec_;
+  const WorkerControlOptions options_;
+  taskmanager::ControlTransport& transport_;
+  const Clock& clock_;
+
+  // Run()'s thread only.
+  std::unique_ptr<TaskExecutor> executor_;
+  std::unique_ptr<taskmanager::WorkerStream> stream_;
+  std::optional<int> exit_code_;
+  std::optional<proto::Failure> failure_;  // of the worker as a whole; sent after each welcome
+  bool failure_unsent_ = false;
+  bool welcomed_ = false;
+  bool deployed_ = false;
+  std::optional<int64_t> cancel_deadline_ms_;
+  int64_t heard_ms_ = 0;
+  int64_t next_heartbeat_ms_ = 0;
+  int64_t next_connect_ms_ = 0;
+  int64_t reconnect_ms_ = kReconnectMinMs;
+  int64_t heartbeat_interval_ms_ = 1'000;
+  int64_t heartbeat_timeout_ms_ = 5'000;
+
+  Mutex mutex_;
+  CondVar wake_;
+  std::deque<proto::JobManagerToWorker> inbox_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::string closed_why_ ABSL_GUARDED_BY(mutex_);
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  // The history of each task's states is short (at most six); after a reconnect all of it is sent again.
+  std::deque<proto::TaskStateReport> reports_ ABSL_GUARDED_BY(mutex_);
+  size_t reports_sent_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace penstock::worker
+
+#endif  // PENSTOCK_TASKMANAGER_WORKER_WORKER_CONTROL_H_
