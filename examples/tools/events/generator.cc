@@ -81,7 +81,7 @@ std::string_view Generator::RenderWith(uint64_t index, std::string_view session,
   text_.clear();
   auto out = std::back_inserter(text_);
   if (options_.format == Format::kCsv) {
-    fmt::format_to(out, "{},{},{},{},", index, session, time_ms, type);
+    fmt::format_to(out, "{},{},{},{},", session, time_ms, index, type);
     Pad(index);
     return text_;
   }
