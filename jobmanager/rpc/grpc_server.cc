@@ -271,7 +271,7 @@ GrpcServer::~GrpcServer() { Stop(); }
 
 void GrpcServer::Stop() {
   // Streams do not end by themselves: after the deadline (at once) they are cancelled.
-  parts_->server->Shutdown(std::chrono::system_clock::time_point::min());
+  parts_->server->Shutdown(gpr_inf_past(GPR_CLOCK_REALTIME));
   parts_->server->Wait();
 }
 
