@@ -87,7 +87,7 @@ void Task::Run() {
   try {
     chain_.Close();
   } catch (...) {
-    if (!cancelled) FailWithException();
+    FailWithException();
   }
   ended_ = true;
   if (failed_) {
@@ -256,7 +256,8 @@ void Task::FinishAll() {
 }
 
 void Task::FailWith(const absl::Status& status, TaskFailure::Domain domain) {
-  if (failed_) return;
+  // What a task meets on its way out after a cancel (an interrupted wait) is no failure.
+  if (failed_ || mailbox_->cancelled()) return;
   failed_ = true;
   failure_.message = MessageOf(status);
   failure_.exception_type = absl::StatusCodeToString(status.code());
@@ -265,7 +266,7 @@ void Task::FailWith(const absl::Status& status, TaskFailure::Domain domain) {
 }
 
 void Task::FailWithException() {
-  if (failed_) return;
+  if (failed_ || mailbox_->cancelled()) return;
   failed_ = true;
   failure_.operator_name = chain_.failing_operator();
   failure_.domain = TaskFailure::Domain::kUser;
