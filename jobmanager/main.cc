@@ -5,7 +5,8 @@
 
 #include "absl/synchronization/mutex.h"
 #include "jobmanager/job_manager.h"
-#include "jobmanager/rpc/directory_programs.h"
+#include "jobmanager/rest/program_store.h"
+#include "jobmanager/rest/rest_server.h"
 #include "jobmanager/rpc/grpc_server.h"
 #include "runtime/core/log.h"
 #include "runtime/core/process_main.h"
@@ -57,23 +58,30 @@ int Run(int argc, char** argv) {
   const auto cluster_token = ReadClusterToken(*config);
   if (!cluster_token.ok()) return Fail(cluster_token.status(), kExitStartFailed);
 
-  DirectoryPrograms programs(ProgramDirectoryOf(*config));
-  auto manager = JobManager::Create({.job = JobOptionsOf(*config), .programs = &programs}, Clock::System());
+  const auto programs = ProgramStore::Open(ProgramDirectoryOf(*config), config->GetBytes("web.upload.max-size"));
+  if (!programs.ok()) return Fail(programs.status(), kExitStartFailed);
+  auto manager = JobManager::Create({.job = JobOptionsOf(*config), .programs = programs->get()}, Clock::System());
   if (!manager.ok()) return Fail(manager.status(), kExitUsage);
   auto server = GrpcServer::Start({.address = config->GetString("jobmanager.rpc.address"),
                                    .port = static_cast<int>(config->GetInt("jobmanager.rpc.port")),
                                    .cluster_token = *cluster_token},
-                                  (*manager)->control(), &programs);
+                                  (*manager)->control(), programs->get());
   if (!server.ok()) return Fail(server.status(), kExitStartFailed);
   (*manager)->SetWorkerAddress((*server)->address());
-  std::printf("penstock-jobmanager: rpc at %s\n", (*server)->address().c_str());
+  RestServer rest(RestOptions::From(*config), (*manager)->snapshots(), (*manager)->commands(), **programs,
+                  Clock::System());
+  if (const absl::Status started = rest.Start(); !started.ok()) return Fail(started, kExitStartFailed);
+  std::printf("penstock-jobmanager: rpc at %s, REST at http://%s\n", (*server)->address().c_str(),
+              rest.address().c_str());
   std::fflush(stdout);
   if (const std::string path = config->GetString("io.ports-file"); !path.empty()) {
-    const absl::Status written = WritePortsFile(path, {{"rpc", (*server)->address()}});
+    const absl::Status written = WritePortsFile(
+        path, {{"rpc", (*server)->address()}, {"rest", rest.address()}, {"rest_token_file", rest.token_file()}});
     if (!written.ok()) return Fail(written, kExitStartFailed);
   }
   AwaitTerminationSignal();
   PENSTOCK_LOG(info, "shutting down");
+  rest.Stop();
   (*server)->Stop();
   (*manager)->Stop();
   return kExitOk;
