@@ -160,7 +160,9 @@ bool Task::StepInput() {
 void Task::HandleFrame(InputState& input, int channel, const Frame& frame) {
   switch (frame.kind) {
     case FrameKind::kRecord:
-    case FrameKind::kBareRecord: HandleRecord(input, frame); return;
+    case FrameKind::kBareRecord:
+      HandleRecord(input, frame);
+      return;
     case FrameKind::kWatermark: {
       TimestampMs watermark = kNoTimestamp;
       if (frame.payload.size() == sizeof watermark) std::memcpy(&watermark, frame.payload.data(), sizeof watermark);
@@ -168,13 +170,15 @@ void Task::HandleFrame(InputState& input, int channel, const Frame& frame) {
       break;
     }
     case FrameKind::kStatus:
-      tracker_.OnStatus(channel, !frame.payload.empty() && frame.payload[0] == 1 ? InputStatus::kIdle : InputStatus::kActive);
+      tracker_.OnStatus(channel,
+                        !frame.payload.empty() && frame.payload[0] == 1 ? InputStatus::kIdle : InputStatus::kActive);
       break;
     case FrameKind::kEnd:
       ++ended_inputs_;
       tracker_.OnStatus(channel, InputStatus::kFinished);
       break;
-    case FrameKind::kBarrier: return;
+    case FrameKind::kBarrier:
+      return;
   }
   OnTimeChange();
 }
@@ -218,7 +222,8 @@ void Task::OnTimeChange() {
 void Task::AfterBatch() {
   const int64_t now_ns = environment_.clock.MonotonicNs();
   // Source chains make their watermarks here; others only look for idleness now and then.
-  if (chain_.source() != nullptr || now_ns - last_tick_ns_ >= environment_.options.auto_watermark_interval_ms * 1'000'000) {
+  if (chain_.source() != nullptr ||
+      now_ns - last_tick_ns_ >= environment_.options.auto_watermark_interval_ms * 1'000'000) {
     last_tick_ns_ = now_ns;
     chain_.OnTick(now_ns / 1'000'000);
   }
@@ -270,7 +275,8 @@ void Task::FailWithException() {
   failed_ = true;
   failure_.operator_name = chain_.failing_operator();
   failure_.domain = TaskFailure::Domain::kUser;
-  if (const std::type_info* type = abi::__cxa_current_exception_type()) failure_.exception_type = Demangle(type->name());
+  if (const std::type_info* type = abi::__cxa_current_exception_type())
+    failure_.exception_type = Demangle(type->name());
   try {
     throw;
   } catch (const std::exception& e) {
@@ -300,9 +306,8 @@ TaskStats Task::ReadStats() const {
   stats.input_watermark = input_watermark_;
   if (const int holder = watermark_holder_; holder >= 0 && holder < static_cast<int>(inputs_.size())) {
     const CompiledEdge& edge = graph_.edges[inputs_[holder].edge];
-    stats.watermark_holder =
-        fmt::format("subtask {} of {}", inputs_[holder].producer_subtask,
-                    graph_.logical->nodes[graph_.vertices[edge.from].nodes.front()].name);
+    stats.watermark_holder = fmt::format("subtask {} of {}", inputs_[holder].producer_subtask,
+                                         graph_.logical->nodes[graph_.vertices[edge.from].nodes.front()].name);
   }
   if (stats.status_note.empty()) {
     const std::string waiting = mailbox_->WaitingFor();

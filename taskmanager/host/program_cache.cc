@@ -85,8 +85,9 @@ absl::Status ProgramCache::Fetch(const std::string& digest, const std::string& p
     PENSTOCK_ASSIGN_OR_RETURN(const int64_t got_bytes, FetchOnce(digest, part_path, &ended));
     if (ended.ok()) return ended;
     fruitless = got_bytes > 0 ? 0 : fruitless + 1;
-    const bool broken = ended.code() == absl::StatusCode::kUnavailable || ended.code() == absl::StatusCode::kCancelled ||
-                        ended.code() == absl::StatusCode::kUnknown || ended.code() == absl::StatusCode::kInternal;
+    const bool broken = ended.code() == absl::StatusCode::kUnavailable ||
+                        ended.code() == absl::StatusCode::kCancelled || ended.code() == absl::StatusCode::kUnknown ||
+                        ended.code() == absl::StatusCode::kInternal;
     if (ended.code() == absl::StatusCode::kOutOfRange) {
       std::error_code error;
       fs::remove(part_path, error);  // longer than the program: it cannot be its beginning

@@ -2,10 +2,10 @@
 #ifndef PENSTOCK_TASKMANAGER_PROGRAM_JOB_GRAPH_H_
 #define PENSTOCK_TASKMANAGER_PROGRAM_JOB_GRAPH_H_
 
+#include <penstock/job.h>
+
 #include <string>
 #include <vector>
-
-#include <penstock/job.h>
 
 #include "absl/status/statusor.h"
 #include "runtime/graph/compile.h"

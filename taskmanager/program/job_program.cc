@@ -1,8 +1,8 @@
 // The main of every job program: run alone, plan, worker.
+#include <penstock/job.h>
+
 #include <string>
 #include <vector>
-
-#include <penstock/job.h>
 
 #include "absl/synchronization/mutex.h"
 #include "runtime/core/log.h"
