@@ -1,5 +1,6 @@
 #include <penstock/args.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -28,7 +29,8 @@ Args::Args(const std::vector<std::string>& arguments) {
 std::string Args::operator[](std::string_view name) const {
   const auto found = values_.find(name);
   if (found != values_.end()) return found->second;
-  errors_.push_back(fmt::format("argument --{} is missing", name));
+  std::string error = fmt::format("argument --{} is missing", name);
+  if (std::find(errors_.begin(), errors_.end(), error) == errors_.end()) errors_.push_back(std::move(error));
   return "";
 }
 

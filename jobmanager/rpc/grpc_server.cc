@@ -29,8 +29,7 @@ class StreamReactor final : public grpc::ServerBidiReactor<In, Out> {
     std::function<void(const GatewayPtr&, bool orderly)> on_closed;
   };
 
-  explicit StreamReactor(Handlers handlers)
-      : handlers_(std::move(handlers)), link_(std::make_shared<Link>(this)) {
+  explicit StreamReactor(Handlers handlers) : handlers_(std::move(handlers)), link_(std::make_shared<Link>(this)) {
     this->StartRead(&in_);
   }
 
@@ -186,7 +185,8 @@ class ControlGrpcService final : public proto::JobManagerControl::CallbackServic
   grpc::ServerBidiReactor<proto::HostToJobManager, proto::JobManagerToHost>* Host(
       grpc::CallbackServerContext* context) override {
     const auto token = context->client_metadata().find(kTokenKey);
-    if (!Accepts(token == context->client_metadata().end() ? "" : std::string(token->second.data(), token->second.size()))) {
+    if (!Accepts(token == context->client_metadata().end() ? ""
+                                                           : std::string(token->second.data(), token->second.size()))) {
       return new RefusedStream<proto::HostToJobManager, proto::JobManagerToHost>(BadToken());
     }
     using Reactor = StreamReactor<HostGateway, proto::HostToJobManager, proto::JobManagerToHost>;

@@ -27,8 +27,8 @@ const std::vector<ConfigKey>& ConfigKeys() {
       {"rest.address", kString, "127.0.0.1", "Address the REST server and dashboard bind."},
       {"rest.port", kInt, "8081", "Port of the REST server; 0 takes a free one.", 0, kPortMax},
       {"rest.local-token-file", kString, "",
-       "File of the token that changing REST calls need; made readable for its user only. Empty: "
-       "rest-token in the JobManager's directory."},
+       "File of the token that changing REST calls need, made readable for its user only. Empty: rest-token-<port> in "
+       "$PENSTOCK_RUN_DIR or ~/.penstock."},
       {"rest.allow-origin-hosts", kString, "",
        "Further Host names, comma-separated, under which the REST server may be reached (behind a proxy)."},
       {"insecure", kBool, "false", "Allows listeners on addresses other than loopback without authentication."},

@@ -56,8 +56,8 @@ class TestWait final : public TaskWait {
 // One producer with n subpartitions, n consumers with a gate of one channel each.
 struct Exchange {
   virtual ~Exchange() = default;
-  std::unique_ptr<BufferPool> producer_pool = std::make_unique<BufferPool>(1024, 64);
-  std::unique_ptr<BufferPool> consumer_pool = std::make_unique<BufferPool>(1024, 64);
+  std::shared_ptr<BufferPool> producer_pool = BufferPool::Create(1024, 64);
+  std::shared_ptr<BufferPool> consumer_pool = BufferPool::Create(1024, 64);
   TestWait producer_wait;
   std::vector<std::unique_ptr<TestWait>> consumer_waits;
   std::unique_ptr<ResultPartition> partition;
@@ -197,7 +197,6 @@ TEST_CASE("Cancel unblocks a producer, which then drops", "[exchange]") {
 
 TEST_CASE("A stream of another attempt is refused and breaks the link", "[exchange]") {
   std::atomic<int> broken{0};
-  BufferPool pool(1024, 16);
   PeerLink link("b", [&](const absl::Status&) { ++broken; });
   auto dialer = ExchangeEndpoint::Listen("127.0.0.1", JobId(1, 1), AttemptId(1)).value();
   auto acceptor = ExchangeEndpoint::Listen("127.0.0.1", JobId(1, 1), AttemptId(2)).value();

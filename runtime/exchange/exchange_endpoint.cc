@@ -154,6 +154,7 @@ class GrpcExchangeEndpoint final : public ExchangeEndpoint {
     {
       MutexLock lock(&mutex_);
       for (PeerLink* link : links_) link->Stop();
+      links_.clear();  // they may be gone when the destructor calls again
       dialers.swap(dialers_);
     }
     service_.links().Close();

@@ -4,8 +4,8 @@
 // `exclusive` buffers of its own, reserved when the quota is made and never lent to anybody (protocols.md E1), and
 // beyond these the quota's slots share at most `floating_max` buffers out of what no quota has reserved.
 //
-// Thread-safe: a buffer may be given back by any thread. Lifetime: pool outlives quotas, quotas outlive their buffers'
-// users only by shared_ptr (each buffer holds its quota).
+// Thread-safe: a buffer may be given back by any thread, also long after its task has ended (a transport may hold it), so
+// each buffer holds its quota and each quota its pool.
 #ifndef PENSTOCK_RUNTIME_RECORD_BUFFER_POOL_H_
 #define PENSTOCK_RUNTIME_RECORD_BUFFER_POOL_H_
 
@@ -48,9 +48,11 @@ class Buffer {
   std::shared_ptr<BufferQuota> quota_;
 };
 
-class BufferPool {
+class BufferPool : public std::enable_shared_from_this<BufferPool> {
  public:
-  BufferPool(uint32_t buffer_bytes, int buffer_count);
+  static std::shared_ptr<BufferPool> Create(uint32_t buffer_bytes, int buffer_count) {
+    return std::shared_ptr<BufferPool>(new BufferPool(buffer_bytes, buffer_count));
+  }
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
 
@@ -65,6 +67,7 @@ class BufferPool {
 
  private:
   friend class BufferQuota;
+  BufferPool(uint32_t buffer_bytes, int buffer_count);
   char* Take(bool floating) ABSL_LOCKS_EXCLUDED(mutex_);  // null: no floating buffer is left
   void GiveBack(char* data, bool floating) ABSL_LOCKS_EXCLUDED(mutex_);
   void Unreserve(int buffers) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -92,10 +95,10 @@ class BufferQuota : public std::enable_shared_from_this<BufferQuota> {
  private:
   friend class Buffer;
   friend class BufferPool;
-  BufferQuota(BufferPool* pool, int slots, int exclusive, int floating_max, std::function<void()> on_room);
+  BufferQuota(std::shared_ptr<BufferPool> pool, int slots, int exclusive, int floating_max, std::function<void()> on_room);
   void Return(char* data, int slot) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  BufferPool* const pool_;
+  const std::shared_ptr<BufferPool> pool_;
   const int exclusive_;
   const int floating_max_;
   const std::function<void()> on_room_;

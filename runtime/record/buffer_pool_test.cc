@@ -6,9 +6,9 @@ namespace penstock {
 namespace {
 
 TEST_CASE("A slot's exclusive buffer is there although others hold all floating ones", "[record]") {
-  BufferPool pool(1024, 8);
-  auto greedy = pool.CreateQuota(1, 1, 100, [] {}).value();
-  auto modest = pool.CreateQuota(2, 1, 100, [] {}).value();
+  const auto pool = BufferPool::Create(1024, 8);
+  auto greedy = pool->CreateQuota(1, 1, 100, [] {}).value();
+  auto modest = pool->CreateQuota(2, 1, 100, [] {}).value();
   std::vector<Buffer> taken;
   while (Buffer buffer = greedy->Request(0)) taken.push_back(std::move(buffer));
   CHECK(taken.size() == 6);  // 8 less the two that are reserved for the other quota
@@ -17,15 +17,15 @@ TEST_CASE("A slot's exclusive buffer is there although others hold all floating 
   CHECK(first);
   CHECK(second);
   CHECK_FALSE(modest->Request(0));
-  CHECK(pool.used() == 8);
+  CHECK(pool->used() == 8);
 }
 
 TEST_CASE("A refused request is told when there is room", "[record]") {
-  BufferPool pool(1024, 4);
+  const auto pool = BufferPool::Create(1024, 4);
   int own = 0;
   int other = 0;
-  auto a = pool.CreateQuota(1, 1, 1, [&] { ++own; }).value();
-  auto b = pool.CreateQuota(1, 1, 8, [&] { ++other; }).value();
+  auto a = pool->CreateQuota(1, 1, 1, [&] { ++own; }).value();
+  auto b = pool->CreateQuota(1, 1, 8, [&] { ++other; }).value();
   Buffer a1 = a->Request(0), a2 = a->Request(0);
   CHECK_FALSE(a->Request(0));  // its floating maximum
   a2.Release();
@@ -39,12 +39,12 @@ TEST_CASE("A refused request is told when there is room", "[record]") {
 }
 
 TEST_CASE("A quota that cannot be reserved is refused with the key to raise", "[record]") {
-  BufferPool pool(1024, 4);
-  const auto quota = pool.CreateQuota(5, 1, 0, [] {});
+  const auto pool = BufferPool::Create(1024, 4);
+  const auto quota = pool->CreateQuota(5, 1, 0, [] {});
   CHECK(quota.status().code() == absl::StatusCode::kResourceExhausted);
   CHECK(std::string(quota.status().message()).find("taskmanager.network.memory.size") != std::string::npos);
-  CHECK(pool.CreateQuota(4, 1, 0, [] {}).ok());
-  CHECK(pool.CreateQuota(4, 1, 0, [] {}).ok());  // the first one has given its reservation back
+  CHECK(pool->CreateQuota(4, 1, 0, [] {}).ok());
+  CHECK(pool->CreateQuota(4, 1, 0, [] {}).ok());  // the first one has given its reservation back
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <typeinfo>
 #include <utility>
 
+#include "runtime/core/crash_handler.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
 #include "runtime/core/thread_name.h"
@@ -54,6 +55,7 @@ void Task::AddInput(std::shared_ptr<InputChannel> channel, int edge, int produce
 
 void Task::Start() {
   thread_ = std::thread([this] {
+    const ThreadCrashStack crash_stack;  // so that even a stack overflow in user code is reported
     SetThreadName(info_.vertex_name);
     Run();
   });
@@ -87,7 +89,7 @@ void Task::Run() {
   try {
     chain_.Close();
   } catch (...) {
-    if (!cancelled) FailWithException();
+    FailWithException();
   }
   ended_ = true;
   if (failed_) {
@@ -256,7 +258,8 @@ void Task::FinishAll() {
 }
 
 void Task::FailWith(const absl::Status& status, TaskFailure::Domain domain) {
-  if (failed_) return;
+  // What a task meets on its way out after a cancel (an interrupted wait) is no failure.
+  if (failed_ || mailbox_->cancelled()) return;
   failed_ = true;
   failure_.message = MessageOf(status);
   failure_.exception_type = absl::StatusCodeToString(status.code());
@@ -265,7 +268,7 @@ void Task::FailWith(const absl::Status& status, TaskFailure::Domain domain) {
 }
 
 void Task::FailWithException() {
-  if (failed_) return;
+  if (failed_ || mailbox_->cancelled()) return;
   failed_ = true;
   failure_.operator_name = chain_.failing_operator();
   failure_.domain = TaskFailure::Domain::kUser;

@@ -1,12 +1,11 @@
 // The control plane with real processes: TaskManagers and workers run, crash, and are killed.
 #include <sys/wait.h>
 
+#include <catch2/catch.hpp>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <future>
-
-#include <catch2/catch.hpp>
 
 #include "runtime/core/status.h"
 #include "taskmanager/host/process_fixture.h"
@@ -36,7 +35,8 @@ TEST_CASE("A job runs across two TaskManager processes to FINISHED", "[process]"
   const auto b = cluster.StartTaskManager("b", 2);
   const std::string id = cluster.Submit("job", 4, {"finish"}, cluster.AddProgram(FAKE_JOB_PROGRAM));
   REQUIRE(cluster.AwaitState(id, JobState::kFinished));
-  CHECK(cluster.Job(id)->vertices[0].subtasks[0].taskmanager_id != cluster.Job(id)->vertices[0].subtasks[1].taskmanager_id);
+  CHECK(cluster.Job(id)->vertices[0].subtasks[0].taskmanager_id !=
+        cluster.Job(id)->vertices[0].subtasks[1].taskmanager_id);
   CHECK(cluster.AwaitCluster([](const auto& snapshot) {
     return snapshot.taskmanagers.size() == 2 && snapshot.taskmanagers[0].free_slots == 2 &&
            snapshot.taskmanagers[1].free_slots == 2;

@@ -58,10 +58,8 @@ struct TaskManager::Parts {
               transport, clock),
         supervisor({.log_dir = options.log_dir,
                     .tmp_dir = options.tmp_dir,
-                    .symbolize =
-                        [program = options.symbolizer](const std::string& crash_path) {
-                          return SymbolizeInChild(program, crash_path);
-                        }},
+                    .symbolize = [program = options.symbolizer](
+                                     const std::string& crash_path) { return SymbolizeInChild(program, crash_path); }},
                    cache, clock, [this](proto::HostToJobManager report) { agent.Report(std::move(report)); }) {}
 
   const TaskManagerOptions options;

@@ -14,16 +14,16 @@
 namespace penstock::taskmanager {
 
 struct TaskManagerOptions {
-  std::string id;                        // taskmanager.id; empty: made from the host's name and a random part
-  std::string jobmanager_address;        // host:port of jobmanager.rpc
-  std::string cluster_token;             // empty: none is asked for
-  std::string data_host = "127.0.0.1";   // taskmanager.host
-  int32_t slots = 2;                     // taskmanager.numberOfTaskSlots
-  std::string tmp_dir;                   // taskmanager.tmp.dir: programs/, workers/
-  std::string log_dir;                   // taskmanager.log.dir
-  std::string metrics_address;           // of this process's own /metrics; empty: none
-  int64_t memory_bytes = 0;              // taskmanager.memory.size; 0: the limit of the machine or cgroup
-  std::string symbolizer;                // a program with the mode `symbolize FILE`; empty: this program itself
+  std::string id;                       // taskmanager.id; empty: made from the host's name and a random part
+  std::string jobmanager_address;       // host:port of jobmanager.rpc
+  std::string cluster_token;            // empty: none is asked for
+  std::string data_host = "127.0.0.1";  // taskmanager.host
+  int32_t slots = 2;                    // taskmanager.numberOfTaskSlots
+  std::string tmp_dir;                  // taskmanager.tmp.dir: programs/, workers/
+  std::string log_dir;                  // taskmanager.log.dir
+  std::string metrics_address;          // of this process's own /metrics; empty: none
+  int64_t memory_bytes = 0;             // taskmanager.memory.size; 0: the limit of the machine or cgroup
+  std::string symbolizer;               // a program with the mode `symbolize FILE`; empty: this program itself
 };
 
 class TaskManager {

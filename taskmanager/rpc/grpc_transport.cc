@@ -36,8 +36,8 @@ absl::Status ToAbsl(const grpc::Status& status) {
 template <class Out, class In>
 class GrpcStream final : public ControlStream<Out>, private grpc::ClientBidiReactor<Out, In> {
  public:
-  using Start = std::function<void(proto::JobManagerControl::Stub&, grpc::ClientContext*,
-                                   grpc::ClientBidiReactor<Out, In>*)>;
+  using Start =
+      std::function<void(proto::JobManagerControl::Stub&, grpc::ClientContext*, grpc::ClientBidiReactor<Out, In>*)>;
 
   GrpcStream(const std::string& address, const std::string& token, StreamListener<In>& listener, const Start& start)
       : listener_(listener), stub_(MakeStub(address)) {

@@ -16,8 +16,8 @@ inline constexpr uint32_t kSpecBytesMax = 64 << 20;
 absl::StatusOr<proto::WorkerSpec> ReadWorkerSpec(int fd);
 
 // Reads the specification from standard input, installs the crash handler, connects to the JobManager and runs what it
-// asks for. Returns the exit code for main (exit_codes.h); does not return when the host dies or when tasks ignore their
-// cancellation: then the process ends at once.
+// asks for. Returns the exit code for main (exit_codes.h); does not return when the host dies or when tasks ignore
+// their cancellation: then the process ends at once.
 int RunWorker(const ExecutorFactory& factory);
 
 }  // namespace penstock::worker

@@ -1,0 +1,169 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <vector>
+
+#include "penstock/connectors/file.h"
+#include "runtime/core/status.h"
+
+namespace penstock::file {
+namespace {
+
+constexpr size_t kBlockBytes = 256 << 10;
+constexpr int kLinesPerPoll = 512;
+
+// The lines of one open file, by blocks.
+class LineReader {
+ public:
+  LineReader(std::string path, size_t line_bytes_max)
+      : path_(std::move(path)), line_bytes_max_(line_bytes_max), buffer_(kBlockBytes) {}
+  ~LineReader() {
+    if (fd_ >= 0) close(fd_);
+  }
+  LineReader(const LineReader&) = delete;
+  LineReader& operator=(const LineReader&) = delete;
+
+  absl::Status Open() {
+    fd_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd_ < 0) return NotFound("file source: {} cannot be opened: {}", path_, strerror(errno));
+    return absl::OkStatus();
+  }
+
+  // The next line, valid until the next call; false at the end of the file.
+  absl::StatusOr<bool> Next(Bytes* line) {
+    while (true) {
+      const void* found = memchr(buffer_.data() + scanned_, '\n', used_ - scanned_);
+      if (found != nullptr) {
+        const auto end = static_cast<size_t>(static_cast<const char*>(found) - buffer_.data());
+        Take(end, end + 1, line);
+        return true;
+      }
+      scanned_ = used_;
+      if (at_end_) {
+        if (begin_ == used_) return false;
+        Take(used_, used_, line);
+        return true;
+      }
+      PENSTOCK_RETURN_IF_ERROR(Fill());
+    }
+  }
+
+ private:
+  void Take(size_t end, size_t next, Bytes* line) {
+    ++lines_;
+    size_t size = end - begin_;
+    if (size > 0 && buffer_[begin_ + size - 1] == '\r') --size;
+    *line = Bytes(buffer_.data() + begin_, size);
+    begin_ = scanned_ = next;
+  }
+
+  absl::Status Fill() {
+    const size_t kept = used_ - begin_;
+    if (kept > line_bytes_max_) {
+      return OutOfRange("file source: {}: line {} is longer than {} bytes", path_, lines_ + 1, line_bytes_max_);
+    }
+    memmove(buffer_.data(), buffer_.data() + begin_, kept);
+    scanned_ -= begin_;
+    begin_ = 0;
+    used_ = kept;
+    if (buffer_.size() < used_ + kBlockBytes) buffer_.resize(std::max(buffer_.size() * 2, used_ + kBlockBytes));
+    ssize_t got = 0;
+    do {
+      got = read(fd_, buffer_.data() + used_, buffer_.size() - used_);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) return Unavailable("file source: reading {} failed: {}", path_, strerror(errno));
+    at_end_ = got == 0;
+    used_ += static_cast<size_t>(got);
+    return absl::OkStatus();
+  }
+
+  const std::string path_;
+  const size_t line_bytes_max_;
+  int fd_ = -1;
+  std::vector<char> buffer_;
+  size_t begin_ = 0;    // of the line to come
+  size_t scanned_ = 0;  // no line end before
+  size_t used_ = 0;
+  int64_t lines_ = 0;
+  bool at_end_ = false;
+};
+
+absl::StatusOr<std::vector<std::string>> ListFiles(const std::string& path) {
+  std::error_code error;
+  std::vector<std::string> files;
+  if (std::filesystem::is_directory(path, error)) {
+    for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+      const std::string name = entry.path().filename();
+      if (entry.is_regular_file(error) && !name.starts_with('.')) files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+  } else if (std::filesystem::exists(path, error)) {
+    files.push_back(path);
+  }
+  if (error) return NotFound("file source: {}: {}", path, error.message());
+  if (files.empty()) return NotFound("file source: {} is neither a file nor a directory with files", path);
+  return files;
+}
+
+class Reader final : public SourceReader<Bytes> {
+ public:
+  explicit Reader(const Source& source) : source_(source) {}
+
+  absl::Status Open(Context& context, SourceOutput<Bytes>& output) override {
+    PENSTOCK_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListFiles(source_.path));
+    for (size_t i = 0; i < files.size(); ++i) {
+      if (i % static_cast<size_t>(context.parallelism()) != static_cast<size_t>(context.subtask())) continue;
+      files_.push_back({.path = files[i], .split = output.AddSplit(files[i])});
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<PollResult> Poll(SourceOutput<Bytes>& output) override {
+    if (current_ == files_.size()) return PollResult::kFinished;
+    if (lines_ == nullptr) {
+      lines_ = std::make_unique<LineReader>(files_[current_].path, source_.line_bytes_max);
+      PENSTOCK_RETURN_IF_ERROR(lines_->Open());
+    }
+    for (int i = 0; i < kLinesPerPoll; ++i) {
+      Bytes line;
+      PENSTOCK_ASSIGN_OR_RETURN(const bool more, lines_->Next(&line));
+      if (!more) {
+        output.FinishSplit(files_[current_].split);
+        lines_.reset();
+        return ++current_ == files_.size() ? PollResult::kFinished : PollResult::kMore;
+      }
+      output.Emit(files_[current_].split, line, kNoTimestamp);
+    }
+    return PollResult::kMore;
+  }
+
+  void Close() override { lines_.reset(); }
+
+ private:
+  struct File {
+    std::string path;
+    SplitIndex split;
+  };
+  const Source source_;
+  std::vector<File> files_;
+  size_t current_ = 0;
+  std::unique_ptr<LineReader> lines_;  // of the current file
+};
+
+}  // namespace
+
+absl::Status Source::Validate() const {
+  if (path.empty()) return InvalidArgument("file source: .path is empty");
+  if (line_bytes_max == 0) return InvalidArgument("file source: .line_bytes_max is 0");
+  return absl::OkStatus();
+}
+
+std::string Source::Describe() const { return fmt::format("lines of {}", path); }
+
+std::unique_ptr<SourceReader<Bytes>> Source::CreateReader() const { return std::make_unique<Reader>(*this); }
+
+}  // namespace penstock::file

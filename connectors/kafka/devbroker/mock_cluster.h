@@ -1,0 +1,36 @@
+// librdkafka's mock cluster (one broker on loopback) as an owned value. Also used by tests.
+#ifndef PENSTOCK_CONNECTORS_KAFKA_DEVBROKER_MOCK_CLUSTER_H_
+#define PENSTOCK_CONNECTORS_KAFKA_DEVBROKER_MOCK_CLUSTER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace penstock::kafka {
+
+class MockCluster {
+ public:
+  static absl::StatusOr<std::unique_ptr<MockCluster>> Start();
+  ~MockCluster();
+  MockCluster(const MockCluster&) = delete;
+  MockCluster& operator=(const MockCluster&) = delete;
+
+  const std::string& brokers() const { return brokers_; }
+  absl::Status CreateTopic(const std::string& topic, int partitions);
+  // Answers the next produce requests with a policy violation. To be called again and again while it shall hold.
+  void RefuseWrites();
+  void SetDown(bool down);
+
+ private:
+  MockCluster() = default;
+
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+  std::string brokers_;
+};
+
+}  // namespace penstock::kafka
+
+#endif  // PENSTOCK_CONNECTORS_KAFKA_DEVBROKER_MOCK_CLUSTER_H_

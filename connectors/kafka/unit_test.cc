@@ -1,0 +1,124 @@
+// What of the Kafka connector can be tested without a broker.
+#include <set>
+
+#include "connectors/kafka/assignment.h"
+#include "connectors/kafka/retry_thread.h"
+#include "connectors/kafka/test_support.h"
+
+namespace penstock::kafka {
+namespace {
+
+std::string Problems(const absl::Status& status) {
+  REQUIRE(status.code() == absl::StatusCode::kInvalidArgument);
+  return std::string(status.message());
+}
+
+TEST_CASE("partitions are dealt evenly and by a rule that does not change", "[kafka]") {
+  for (const int parallelism : {1, 2, 3, 7}) {
+    std::vector<int> owned(static_cast<size_t>(parallelism));
+    for (int32_t partition = 0; partition < 42; ++partition) {
+      const int owner = OwnerOf("events-raw", partition, parallelism);
+      REQUIRE(owner >= 0);
+      REQUIRE(owner < parallelism);
+      ++owned[static_cast<size_t>(owner)];
+    }
+    for (const int count : owned) REQUIRE((count == 42 / parallelism));
+  }
+  // Golden values: jobs rely on them.
+  REQUIRE(TopicHash("") == 14695981039346656037ull);
+  REQUIRE(TopicHash("a") == 0xaf63dc4c8601ec8cull);
+  REQUIRE(OwnerOf("a", 0, 4) == 0);
+  REQUIRE(OwnerOf("a", 5, 4) == 1);
+}
+
+TEST_CASE("a source names all its problems in one message", "[kafka]") {
+  const Source source{.topics = {""},
+                      .topic_pattern = "a(",
+                      .start = StartFrom::group(),
+                      .discovery_interval = std::chrono::milliseconds(-1),
+                      .properties = {{"no.such.property", "1"}, {"fetch.wait.max.ms", "x"}, {"group.id", "g"}},
+                      .batch_size = 0};
+  const std::string text = Problems(source.Validate());
+  for (const char* part : {".brokers is empty", "either .topics or .topic_pattern", "name in .topics is empty",
+                           "no regular expression", "needs .group_id", ".discovery_interval", ".batch_size 0",
+                           "no.such.property", "fetch.wait.max.ms", "use .group_id"}) {
+    REQUIRE_THAT(text, Catch::Contains(part));
+  }
+  REQUIRE_OK((Source{.brokers = "b:1", .topics = {"t"}}.Validate()));
+  REQUIRE_OK((RecordSource{.brokers = "b:1", .topic_pattern = "t.*"}.Validate()));
+}
+
+TEST_CASE("a sink names all its problems in one message", "[kafka]") {
+  const Sink sink{.delivery = Delivery::exactly_once, .properties = {{"linger.ms", "-7"}}, .partitioner = "dice"};
+  const std::string text = Problems(sink.Validate());
+  for (const char* part : {".brokers is empty", ".topic is empty", "exactly-once delivery needs checkpoints",
+                           "use Delivery::at_least_once", "linger.ms", "partitioner"}) {
+    REQUIRE_THAT(text, Catch::Contains(part));
+  }
+  REQUIRE_OK((Sink{.brokers = "b:1", .topic = "t"}.Validate()));
+  REQUIRE_THAT(Problems(SinkOf<int>{.sink = {.brokers = "b:1", .topic = "t"}}.Validate()), Catch::Contains(".value"));
+}
+
+TEST_CASE("a configuration that contradicts itself fails at Open with librdkafka's words", "[kafka]") {
+  testing::FakeContext context;
+  const Sink sink{.brokers = "127.0.0.1:1", .topic = "t", .properties = {{"acks", "1"}}};
+  REQUIRE_OK(sink.Validate());
+  const absl::Status opened = sink.CreateWriter<std::string>()->Open(context);
+  REQUIRE_THAT(Problems(opened), Catch::Contains("acks") && Catch::Contains("idempotence"));
+}
+
+TEST_CASE("a broker that is not there is named in the status, and closing is quick", "[kafka]") {
+  testing::FakeContext context;
+  auto output = testing::BytesOutput();
+  const auto reader = Source{.brokers = "127.0.0.1:1", .topics = {"t"}}.CreateReader();
+  REQUIRE_OK(reader->Open(context, output));
+  REQUIRE(testing::PollUntil<Bytes>(*reader, output, context, [&] { return !context.note.empty(); }));
+  REQUIRE_THAT(context.note, Catch::Contains("127.0.0.1:1") && Catch::Contains("retrying"));
+  const int64_t start = Clock::System().MonotonicMs();
+  reader->Close();
+  REQUIRE(Clock::System().MonotonicMs() - start < 2 * kRequestTimeoutMs);
+}
+
+TEST_CASE("backoff doubles up to its bound", "[kafka]") {
+  Backoff backoff;
+  REQUIRE(backoff.Next() == kBackoffMin);
+  REQUIRE(backoff.Next() == 2 * kBackoffMin);
+  for (int i = 0; i < 20; ++i) backoff.Next();
+  REQUIRE(backoff.Next() == kBackoffMax);
+  backoff.Reset();
+  REQUIRE(backoff.Next() == kBackoffMin);
+}
+
+TEST_CASE("a retry thread repeats its step, at once when kicked, until it is done or stopped", "[kafka]") {
+  Mutex mutex;
+  CondVar changed;
+  int steps = 0;
+  const auto wait_for = [&](int count) {
+    MutexLock lock(&mutex);
+    while (steps < count) REQUIRE(changed.WaitFor(&mutex, std::chrono::seconds(30)));
+  };
+  const auto step = [&](std::chrono::milliseconds pause, int last) {
+    return [&, pause, last]() -> std::optional<std::chrono::milliseconds> {
+      MutexLock lock(&mutex);
+      ++steps;
+      changed.NotifyAll();
+      return steps < last ? std::optional(pause) : std::nullopt;
+    };
+  };
+  SECTION("by itself") {
+    RetryThread thread(step(std::chrono::milliseconds(1), 5));
+    wait_for(5);
+  }
+  SECTION("kicked out of a long pause, then stopped in it") {
+    RetryThread thread(step(std::chrono::hours(1), 1000));
+    wait_for(1);
+    thread.Kick();
+    wait_for(2);
+    thread.Stop();
+    thread.Stop();
+    REQUIRE(steps == 2);
+  }
+}
+
+}  // namespace
+}  // namespace penstock::kafka

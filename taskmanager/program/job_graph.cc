@@ -1,0 +1,76 @@
+#include "taskmanager/program/job_graph.h"
+
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include "runtime/core/config.h"
+#include "runtime/core/stack_trace.h"
+#include "runtime/core/status.h"
+#include "taskmanager/worker/job_executor.h"
+
+namespace penstock::program {
+namespace {
+
+// Lives as long as the process: task metrics may be read until the end.
+MetricRegistry& ProcessRegistry() {
+  static auto* registry = new MetricRegistry();
+  return *registry;
+}
+
+absl::StatusOr<Config> ConfigOf(const proto::WorkerSpec& spec) {
+  ConfigSources sources;
+  for (const auto& [key, value] : spec.config()) sources.overrides.emplace_back(key, value);
+  return Config::Load(sources);
+}
+
+absl::StatusOr<worker::JobExecutorOptions> OptionsOf(const proto::WorkerSpec& spec, const Config& config) {
+  PENSTOCK_ASSIGN_OR_RETURN(const JobId job, JobId::Parse(spec.job_id()));
+  worker::JobExecutorOptions options;
+  options.job = job;
+  options.attempt = AttemptId(spec.attempt());
+  if (!spec.data_host().empty()) options.data_host = spec.data_host();
+  options.network_memory_bytes = config.GetBytes("taskmanager.network.memory.size");
+  options.segment_bytes = static_cast<int32_t>(config.GetBytes("taskmanager.memory.segment-size"));
+  options.task.buffer_timeout_ms = config.GetDurationMs("execution.buffer-timeout");
+  options.task.auto_watermark_interval_ms = config.GetDurationMs("pipeline.auto-watermark-interval");
+  options.throw_stack = LastThrowStack;
+  options.symbolize = SymbolizeHere;
+  return options;
+}
+
+}  // namespace
+
+absl::StatusOr<CompiledGraph> BuildGraph(const JobDefinition& job, const GraphRequest& request) {
+  const Args args(request.arguments);
+  Environment env;
+  try {
+    job.build(env, args);
+  } catch (const std::exception& e) {
+    return Aborted("the job's function threw while it built the graph: {}", e.what());
+  }
+  for (const std::string& error : args.errors()) env.AddError(error);
+  return Compile(env.shared_graph(), {.name = job.name,
+                                      .uid = job.name,
+                                      .parallelism = request.parallelism,
+                                      .key_groups = request.key_groups});
+}
+
+worker::ExecutorFactory MakeExecutorFactory(const JobDefinition& job) {
+  return [job](const proto::WorkerSpec& spec,
+               worker::TaskEvents& events) -> absl::StatusOr<std::unique_ptr<worker::TaskExecutor>> {
+    PENSTOCK_ASSIGN_OR_RETURN(const Config config, ConfigOf(spec));
+    GraphRequest request;
+    request.arguments.assign(spec.arguments().begin(), spec.arguments().end());
+    request.parallelism = spec.parallelism();
+    request.key_groups = static_cast<int>(config.GetInt("pipeline.max-parallelism"));
+    PENSTOCK_ASSIGN_OR_RETURN(CompiledGraph graph, BuildGraph(job, request));
+    PENSTOCK_ASSIGN_OR_RETURN(worker::JobExecutorOptions options, OptionsOf(spec, config));
+    PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<worker::TaskExecutor> executor,
+                              worker::JobExecutor::Create(std::move(graph), std::move(options), events,
+                                                          Clock::System(), ProcessRegistry()));
+    return executor;
+  };
+}
+
+}  // namespace penstock::program

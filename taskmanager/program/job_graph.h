@@ -1,0 +1,31 @@
+// From a job definition to its compiled graph: what `plan`, a worker and a program run alone have in common.
+#ifndef PENSTOCK_TASKMANAGER_PROGRAM_JOB_GRAPH_H_
+#define PENSTOCK_TASKMANAGER_PROGRAM_JOB_GRAPH_H_
+
+#include <string>
+#include <vector>
+
+#include <penstock/job.h>
+
+#include "absl/status/statusor.h"
+#include "runtime/graph/compile.h"
+#include "taskmanager/worker/worker_control.h"
+
+namespace penstock::program {
+
+struct GraphRequest {
+  std::vector<std::string> arguments;
+  int parallelism = 1;
+  int key_groups = 720;
+};
+
+// Runs the author's function. InvalidArgument lists every error of graph and arguments; an exception of the function
+// becomes Aborted with its message.
+absl::StatusOr<CompiledGraph> BuildGraph(const JobDefinition& job, const GraphRequest& request);
+
+// A factory of executors that run this program's tasks.
+worker::ExecutorFactory MakeExecutorFactory(const JobDefinition& job);
+
+}  // namespace penstock::program
+
+#endif  // PENSTOCK_TASKMANAGER_PROGRAM_JOB_GRAPH_H_

@@ -1,0 +1,24 @@
+// The main of every job program: run alone, plan, worker.
+#include <string>
+#include <vector>
+
+#include <penstock/job.h>
+
+#include "absl/synchronization/mutex.h"
+#include "runtime/core/log.h"
+#include "taskmanager/program/alone_mode.h"
+#include "taskmanager/program/plan_mode.h"
+#include "taskmanager/program/worker_mode.h"
+
+namespace penstock {
+
+int RunJobProgram(const JobDefinition& job, int argc, char** argv) {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  log::Init(job.name);
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (!arguments.empty() && arguments[0] == "plan") return program::RunPlan(job);
+  if (!arguments.empty() && arguments[0] == "worker") return program::RunWorkerProcess(job);
+  return program::RunAlone(job, arguments);
+}
+
+}  // namespace penstock

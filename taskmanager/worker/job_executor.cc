@@ -1,0 +1,308 @@
+#include "taskmanager/worker/job_executor.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <utility>
+
+#include <unistd.h>
+
+#include "runtime/core/log.h"
+#include "runtime/core/status.h"
+
+namespace penstock::worker {
+namespace {
+
+proto::TaskState ToProto(TaskState state) {
+  switch (state) {
+    case TaskState::kCreated: return proto::CREATED;
+    case TaskState::kInitializing: return proto::INITIALIZING;
+    case TaskState::kRunning: return proto::RUNNING;
+    case TaskState::kFinished: return proto::FINISHED;
+    case TaskState::kCanceling: return proto::CANCELING;
+    case TaskState::kCanceled: return proto::CANCELED;
+    case TaskState::kFailed: return proto::FAILED;
+  }
+  return proto::FAILED;
+}
+
+bool IsEnd(TaskState state) {
+  return state == TaskState::kFinished || state == TaskState::kCanceled || state == TaskState::kFailed;
+}
+
+int64_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  int64_t total = 0;
+  int64_t resident = 0;
+  statm >> total >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+}  // namespace
+
+// Where everything runs, and how channels are numbered: by edge, producer and consumer, alike in all workers.
+struct JobExecutor::Deployment {
+  int own_index = 0;
+  std::vector<std::string> addresses;            // by worker index
+  std::vector<std::string> worker_ids;
+  std::vector<std::vector<int>> worker_of;       // by vertex index and subtask
+  std::vector<uint32_t> first_channel;           // by edge
+
+  static absl::StatusOr<Deployment> From(const proto::DeployTasks& deploy, const CompiledGraph& graph) {
+    Deployment result;
+    result.own_index = deploy.own_index();
+    std::map<std::string, int> vertex_index;
+    for (size_t i = 0; i < graph.vertices.size(); ++i) {
+      vertex_index[graph.vertices[i].id] = static_cast<int>(i);
+      result.worker_of.emplace_back(graph.vertices[i].parallelism, -1);
+    }
+    result.addresses.resize(deploy.placements_size());
+    result.worker_ids.resize(deploy.placements_size());
+    for (const proto::WorkerPlacement& placement : deploy.placements()) {
+      if (placement.index() < 0 || placement.index() >= deploy.placements_size()) {
+        return InvalidArgument("worker index {} of a deployment of {} workers", placement.index(), deploy.placements_size());
+      }
+      result.addresses[placement.index()] = placement.data_address();
+      result.worker_ids[placement.index()] = placement.worker_id();
+      for (const proto::SubtaskRef& subtask : placement.subtasks()) {
+        const auto vertex = vertex_index.find(subtask.vertex_id());
+        if (vertex == vertex_index.end() || subtask.subtask() < 0 ||
+            subtask.subtask() >= static_cast<int>(result.worker_of[vertex->second].size())) {
+          return InvalidArgument("the deployment names subtask {} of vertex {}, which this program's graph lacks",
+                                 subtask.subtask(), subtask.vertex_id());
+        }
+        result.worker_of[vertex->second][subtask.subtask()] = placement.index();
+      }
+    }
+    uint32_t channel = 0;
+    for (const CompiledEdge& edge : graph.edges) {
+      result.first_channel.push_back(channel);
+      channel += static_cast<uint32_t>(graph.vertices[edge.from].parallelism) * graph.vertices[edge.to].parallelism;
+    }
+    return result;
+  }
+};
+
+absl::StatusOr<std::unique_ptr<JobExecutor>> JobExecutor::Create(CompiledGraph graph, JobExecutorOptions options,
+                                                                 TaskEvents& events, const Clock& clock,
+                                                                 MetricRegistry& registry) {
+  std::unique_ptr<JobExecutor> executor(
+      new JobExecutor(std::move(graph), std::move(options), events, clock, registry));
+  PENSTOCK_ASSIGN_OR_RETURN(executor->endpoint_, ExchangeEndpoint::Listen(executor->options_.data_host,
+                                                                          executor->options_.job,
+                                                                          executor->options_.attempt));
+  return executor;
+}
+
+JobExecutor::JobExecutor(CompiledGraph graph, JobExecutorOptions options, TaskEvents& events, const Clock& clock,
+                         MetricRegistry& registry)
+    : graph_(std::move(graph)),
+      options_(std::move(options)),
+      events_(events),
+      clock_(clock),
+      registry_(registry),
+      buffers_group_(registry.CreateGroup("penstock_worker", {{"job", graph_.graph.name()}})),
+      pool_(BufferPool::Create(
+          options_.segment_bytes,
+          static_cast<int>(std::max<int64_t>(8, options_.network_memory_bytes / options_.segment_bytes)))) {
+  buffers_group_->SetGauge("network_buffers_total", [this] { return pool_->buffer_count(); });
+  buffers_group_->SetGauge("network_buffers_used", [this] { return pool_->used(); });
+}
+
+JobExecutor::~JobExecutor() {
+  Cancel();
+  {
+    MutexLock lock(&mutex_);
+    while (running_ > 0) ended_.Wait(&mutex_);
+  }
+  if (endpoint_ != nullptr) endpoint_->Shutdown();  // before the links go
+  MutexLock lock(&mutex_);
+  tasks_.clear();
+}
+
+absl::Status JobExecutor::Deploy(const proto::DeployTasks& deploy) {
+  PENSTOCK_ASSIGN_OR_RETURN(const Deployment deployment, Deployment::From(deploy, graph_));
+  MutexLock lock(&mutex_);
+  if (cancelled_) return Cancelled("the attempt was cancelled before it was deployed");
+  PENSTOCK_RETURN_IF_ERROR(CreateTasks(deployment));
+  for (size_t edge = 0; edge < graph_.edges.size(); ++edge) {
+    if (absl::Status status = ConnectEdge(deployment, static_cast<int>(edge)); !status.ok()) {
+      tasks_.clear();  // nothing was started
+      return status;
+    }
+  }
+  for (const auto& [worker, link] : links_) {
+    endpoint_->Serve(*link, deployment.own_index, worker, deployment.addresses[worker]);
+  }
+  running_ = static_cast<int>(tasks_.size());
+  for (auto task = tasks_.rbegin(); task != tasks_.rend(); ++task) task->second->Start();  // consumers first
+  return absl::OkStatus();
+}
+
+absl::Status JobExecutor::CreateTasks(const Deployment& deployment) {
+  for (size_t v = 0; v < graph_.vertices.size(); ++v) {
+    const CompiledVertex& vertex = graph_.vertices[v];
+    for (int subtask = 0; subtask < vertex.parallelism; ++subtask) {
+      if (deployment.worker_of[v][subtask] != deployment.own_index) continue;
+      auto mailbox = std::make_shared<Mailbox>(clock_);
+      std::vector<std::unique_ptr<ResultPartition>> partitions;
+      for (const int edge : vertex.out_edges) {
+        const int consumers = graph_.edges[edge].partitioning == Partitioning::kForward
+                                  ? 1
+                                  : graph_.vertices[graph_.edges[edge].to].parallelism;
+        PENSTOCK_ASSIGN_OR_RETURN(auto partition,
+                                  ResultPartition::Create(*pool_, consumers, *mailbox, [mailbox] { mailbox->Wake(); }));
+        partitions.push_back(std::move(partition));
+      }
+      TaskInfo info{graph_.graph.name(), vertex.id, graph_.graph.vertices(static_cast<int>(v)).name(), subtask,
+                    vertex.parallelism, options_.attempt.value, static_cast<uint32_t>(graph_.graph.key_groups())};
+      tasks_[{static_cast<int>(v), subtask}] = std::make_unique<Task>(
+          graph_, vertex, std::move(info),
+          Task::Environment{clock_, registry_, *this, options_.task, options_.throw_stack}, std::move(mailbox),
+          std::move(partitions));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status JobExecutor::ConnectEdge(const Deployment& deployment, int edge) {
+  const CompiledEdge& compiled = graph_.edges[edge];
+  const int producers = graph_.vertices[compiled.from].parallelism;
+  const int consumers = graph_.vertices[compiled.to].parallelism;
+  for (int from = 0; from < producers; ++from) {
+    for (int to = 0; to < consumers; ++to) {
+      if (compiled.partitioning == Partitioning::kForward && from != to) continue;
+      PENSTOCK_RETURN_IF_ERROR(ConnectChannel(deployment, edge, from, to));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status JobExecutor::ConnectChannel(const Deployment& deployment, int edge, int from, int to) {
+  const CompiledEdge& compiled = graph_.edges[edge];
+  const int producer_worker = deployment.worker_of[compiled.from][from];
+  const int consumer_worker = deployment.worker_of[compiled.to][to];
+  const bool produced_here = producer_worker == deployment.own_index;
+  const bool consumed_here = consumer_worker == deployment.own_index;
+  if (!produced_here && !consumed_here) return absl::OkStatus();
+  const uint32_t channel = deployment.first_channel[edge] +
+                           static_cast<uint32_t>(from) * graph_.vertices[compiled.to].parallelism + to;
+  std::shared_ptr<Subpartition> subpartition;
+  if (produced_here) {
+    const std::vector<int>& out_edges = graph_.vertices[compiled.from].out_edges;
+    const auto position = std::find(out_edges.begin(), out_edges.end(), edge) - out_edges.begin();
+    const int index = compiled.partitioning == Partitioning::kForward ? 0 : to;
+    subpartition = tasks_.at({compiled.from, from})->partitions()[position]->subpartition(index);
+  }
+  if (produced_here && consumed_here) {
+    tasks_.at({compiled.to, to})->AddInput(std::make_shared<LocalInputChannel>(subpartition), edge, from);
+  } else if (produced_here) {
+    LinkTo(deployment, consumer_worker).AddOutgoing(channel, subpartition);
+  } else {
+    PENSTOCK_ASSIGN_OR_RETURN(auto input, LinkTo(deployment, producer_worker).AddIncoming(channel, *pool_));
+    tasks_.at({compiled.to, to})->AddInput(std::move(input), edge, from);
+  }
+  return absl::OkStatus();
+}
+
+PeerLink& JobExecutor::LinkTo(const Deployment& deployment, int worker) {
+  std::unique_ptr<PeerLink>& link = links_[worker];
+  if (link == nullptr) {
+    link = std::make_unique<PeerLink>(deployment.worker_ids[worker],
+                                      [this](const absl::Status& status) { OnLinkBroken(status); });
+  }
+  return *link;
+}
+
+void JobExecutor::OnLinkBroken(const absl::Status& status) {
+  MutexLock lock(&mutex_);
+  if (running_ == 0 || cancelled_) return;  // peers may leave before us once the job has ended
+  PENSTOCK_LOG(warn, "{}", MessageOf(status));
+  for (const auto& [key, task] : tasks_) {
+    if (!task->ended()) task->FailFromOutside(status, TaskFailure::Domain::kExternal);
+  }
+}
+
+void JobExecutor::Cancel() {
+  MutexLock lock(&mutex_);
+  cancelled_ = true;
+  for (const auto& [key, task] : tasks_) task->Cancel();
+}
+
+bool JobExecutor::AwaitEnd(int64_t timeout_ms) {
+  const int64_t deadline_ns = clock_.MonotonicNs() + timeout_ms * 1'000'000;
+  MutexLock lock(&mutex_);
+  while (running_ > 0) {
+    const int64_t left_ns = deadline_ns - clock_.MonotonicNs();
+    if (left_ns <= 0) return false;
+    ended_.WaitFor(&mutex_, std::chrono::nanoseconds(left_ns));
+  }
+  return true;
+}
+
+void JobExecutor::OnTaskState(const TaskInfo& info, TaskState state, const TaskFailure* failure) {
+  proto::TaskStateReport report;
+  report.set_job_id(options_.job.ToString());
+  report.set_attempt(options_.attempt.value);
+  report.set_vertex_id(info.vertex_id);
+  report.set_subtask(info.subtask);
+  report.set_state(ToProto(state));
+  report.set_time_ms(clock_.NowMs());
+  if (failure != nullptr) {
+    PENSTOCK_LOG(error, "task {} failed in operator '{}': {}", info.Label(), failure->operator_name, failure->message);
+    proto::Failure& out = *report.mutable_failure();
+    out.set_message(failure->message);
+    out.set_exception_type(failure->exception_type);
+    out.set_operator_name(failure->operator_name);
+    if (options_.symbolize && !failure->stack.empty()) out.set_stack(options_.symbolize(failure->stack));
+    switch (failure->domain) {
+      case TaskFailure::Domain::kUser: out.set_domain(proto::Failure::USER); break;
+      case TaskFailure::Domain::kExternal: out.set_domain(proto::Failure::EXTERNAL); break;
+      case TaskFailure::Domain::kInternal: out.set_domain(proto::Failure::INTERNAL); break;
+    }
+    out.set_retryable(true);
+  }
+  events_.OnTaskState(report);
+  if (!IsEnd(state)) return;
+  MutexLock lock(&mutex_);
+  --running_;
+  ended_.NotifyAll();
+}
+
+void JobExecutor::CollectMetrics(proto::WorkerMetrics* metrics) {
+  metrics->set_rss_bytes(ResidentBytes());
+  metrics->set_buffers_total(pool_->buffer_count());
+  metrics->set_buffers_used(pool_->used());
+  MutexLock lock(&mutex_);
+  for (const auto& [key, task] : tasks_) {
+    const TaskStats stats = task->ReadStats();
+    proto::TaskMetrics& out = *metrics->add_tasks();
+    out.set_vertex_id(task->info().vertex_id);
+    out.set_subtask(task->info().subtask);
+    out.set_records_in(stats.records_in);
+    out.set_records_out(stats.records_out);
+    out.set_bytes_in(stats.bytes_in);
+    out.set_bytes_out(stats.bytes_out);
+    out.set_busy_ms(stats.busy_ms);
+    out.set_idle_ms(stats.idle_ms);
+    out.set_backpressured_ms(stats.backpressured_ms);
+    out.set_input_watermark_ms(stats.input_watermark);
+    out.set_output_watermark_ms(stats.output_watermark);
+    out.set_late_records(stats.late_records);
+    out.set_malformed_records(stats.malformed_records);
+    out.set_status_note(stats.status_note);
+    out.set_watermark_holder(stats.watermark_holder);
+    for (const SplitTable::View& split : stats.splits) {
+      proto::SplitStatus& status = *out.add_splits();
+      status.set_name(split.name);
+      status.set_position(split.position);
+      status.set_end(split.end);
+      status.set_watermark_ms(split.watermark);
+      status.set_idle(split.idle);
+      status.set_finished(split.finished);
+    }
+    for (const auto& [name, value] : stats.user) (*out.mutable_user())[name] = value;
+  }
+}
+
+}  // namespace penstock::worker

@@ -1,0 +1,83 @@
+// The TaskExecutor that runs a compiled graph's tasks: what a worker process is for.
+//
+// Threads: one per task, two per peer link; calls come from the worker's control part. Lifetime: Cancel and AwaitEnd
+// before destruction; the destructor cancels and waits without bound, so a hanging task must have been left to the
+// worker's end. gRPC stays behind the exchange endpoint.
+#ifndef PENSTOCK_TASKMANAGER_WORKER_JOB_EXECUTOR_H_
+#define PENSTOCK_TASKMANAGER_WORKER_JOB_EXECUTOR_H_
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/core/ids.h"
+#include "runtime/exchange/exchange_endpoint.h"
+#include "runtime/exchange/peer_link.h"
+#include "runtime/graph/compile.h"
+#include "runtime/metrics/metrics.h"
+#include "runtime/task/task.h"
+#include "taskmanager/worker/task_executor.h"
+
+namespace penstock::worker {
+
+struct JobExecutorOptions {
+  JobId job;
+  AttemptId attempt;
+  std::string data_host = "127.0.0.1";
+  int64_t network_memory_bytes = 64 << 20;
+  int32_t segment_bytes = 32 << 10;
+  TaskOptions task;
+  ThrowStackFn throw_stack = nullptr;
+  std::function<std::string(const std::vector<void*>&)> symbolize;  // may be empty
+};
+
+class JobExecutor final : public TaskExecutor, private TaskListener {
+ public:
+  // Unavailable when the data port cannot be opened. events, clock and registry outlive the executor.
+  static absl::StatusOr<std::unique_ptr<JobExecutor>> Create(CompiledGraph graph, JobExecutorOptions options,
+                                                             TaskEvents& events, const Clock& clock,
+                                                             MetricRegistry& registry);
+  ~JobExecutor() override;
+
+  std::string GraphHash() const override { return graph_.graph.hash(); }
+  std::string DataAddress() const override { return endpoint_->address(); }
+  absl::Status Deploy(const proto::DeployTasks& deploy) override;
+  void Cancel() override;
+  bool AwaitEnd(int64_t timeout_ms) override;
+  void CollectMetrics(proto::WorkerMetrics* metrics) override;
+
+ private:
+  JobExecutor(CompiledGraph graph, JobExecutorOptions options, TaskEvents& events, const Clock& clock,
+              MetricRegistry& registry);
+  struct Deployment;  // what Deploy works out
+
+  absl::Status CreateTasks(const Deployment& deployment);
+  absl::Status ConnectEdge(const Deployment& deployment, int edge);
+  absl::Status ConnectChannel(const Deployment& deployment, int edge, int from, int to);
+  PeerLink& LinkTo(const Deployment& deployment, int worker);
+  void OnLinkBroken(const absl::Status& status);
+  void OnTaskState(const TaskInfo& info, TaskState state, const TaskFailure* failure) override;
+
+  const CompiledGraph graph_;
+  const JobExecutorOptions options_;
+  TaskEvents& events_;
+  const Clock& clock_;
+  MetricRegistry& registry_;
+  std::unique_ptr<MetricGroup> buffers_group_;
+  const std::shared_ptr<BufferPool> pool_;
+  std::unique_ptr<ExchangeEndpoint> endpoint_;
+
+  Mutex mutex_;  // guards the growth of tasks_ against CollectMetrics and Cancel; Deploy runs once
+  CondVar ended_;
+  int running_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  std::map<std::pair<int, int>, std::unique_ptr<Task>> tasks_ ABSL_GUARDED_BY(mutex_);  // by vertex index and subtask
+  std::map<int, std::unique_ptr<PeerLink>> links_;                                       // by worker index
+};
+
+}  // namespace penstock::worker
+
+#endif  // PENSTOCK_TASKMANAGER_WORKER_JOB_EXECUTOR_H_

@@ -1,0 +1,40 @@
+// A real Kafka broker for the tests of one program: started when first asked for, ended with the program.
+//
+// One thread. Start and Stop end the process with a message when the broker cannot be had: without it no test of the
+// program means anything.
+#ifndef PENSTOCK_TESTS_SUPPORT_KAFKA_FIXTURE_H_
+#define PENSTOCK_TESTS_SUPPORT_KAFKA_FIXTURE_H_
+
+#include <sys/types.h>
+
+#include <string>
+
+namespace penstock::testing {
+
+class KafkaFixture {
+ public:
+  KafkaFixture();   // starts it
+  ~KafkaFixture();  // ends it and removes its data
+  KafkaFixture(const KafkaFixture&) = delete;
+  KafkaFixture& operator=(const KafkaFixture&) = delete;
+
+  // One for all tests of the program.
+  static KafkaFixture& Shared();
+
+  const std::string& brokers() const { return brokers_; }  // host:port, the same after a restart
+  std::string NewTopicName(const std::string& stem);       // not used before
+
+  // Stopping keeps the data; starting again gives the same address. Both are idempotent.
+  void Stop();
+  void Start();
+
+ private:
+  std::string dir_;
+  std::string brokers_;
+  pid_t pid_ = -1;  // of kafka.py, which holds the broker
+  int topics_ = 0;
+};
+
+}  // namespace penstock::testing
+
+#endif  // PENSTOCK_TESTS_SUPPORT_KAFKA_FIXTURE_H_
