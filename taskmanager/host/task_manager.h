@@ -5,6 +5,7 @@
 #define PENSTOCK_TASKMANAGER_HOST_TASK_MANAGER_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -23,7 +24,8 @@ struct TaskManagerOptions {
   std::string log_dir;                  // taskmanager.log.dir
   std::string metrics_address;          // of this process's own /metrics; empty: none
   int64_t memory_bytes = 0;             // taskmanager.memory.size; 0: the limit of the machine or cgroup
-  std::string symbolizer;               // a program with the mode `symbolize FILE`; empty: this program itself
+  std::map<std::string, std::string> worker_config;  // for its workers, where neither job nor JobManager says otherwise
+  std::string symbolizer;  // a program with the mode `symbolize FILE`; empty: this program itself
 };
 
 class TaskManager {
@@ -33,6 +35,8 @@ class TaskManager {
   ~TaskManager();
   void Stop();
   const std::string& id() const;
+  // Workers that run or are being started here.
+  size_t workers_count() const;
 
  private:
   struct Parts;

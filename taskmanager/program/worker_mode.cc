@@ -5,6 +5,6 @@
 
 namespace penstock::program {
 
-int RunWorkerProcess(const JobDefinition& job) { return worker::RunWorker(MakeExecutorFactory(job)); }
+int RunWorkerProcess(const JobDefinition& job) { return worker::RunWorker(MakeExecutorFactory(job), ProcessRegistry()); }
 
 }  // namespace penstock::program
