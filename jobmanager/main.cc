@@ -6,7 +6,8 @@
 
 #include "absl/synchronization/mutex.h"
 #include "jobmanager/job_manager.h"
-#include "jobmanager/rpc/directory_programs.h"
+#include "jobmanager/rest/program_store.h"
+#include "jobmanager/rest/rest_server.h"
 #include "jobmanager/rpc/grpc_server.h"
 #include "runtime/core/log.h"
 #include "runtime/core/process_main.h"
@@ -82,15 +83,20 @@ int Run(int argc, char** argv) {
   const auto cluster_token = ReadClusterToken(*config);
   if (!cluster_token.ok()) return Fail(cluster_token.status(), kExitStartFailed);
 
-  DirectoryPrograms programs(ProgramDirectoryOf(*config));
-  auto manager = JobManager::Create({.job = JobOptionsOf(*config), .programs = &programs}, Clock::System());
+  auto programs = ProgramStore::Open(ProgramDirectoryOf(*config), config->GetBytes("web.upload.max-size"));
+  if (!programs.ok()) return Fail(programs.status(), kExitStartFailed);
+  auto manager = JobManager::Create({.job = JobOptionsOf(*config), .programs = programs->get()}, Clock::System());
   if (!manager.ok()) return Fail(manager.status(), kExitUsage);
   auto server = GrpcServer::Start({.address = config->GetString("jobmanager.rpc.address"),
                                    .port = static_cast<int>(config->GetInt("jobmanager.rpc.port")),
                                    .cluster_token = *cluster_token},
-                                  (*manager)->control(), &programs);
+                                  (*manager)->control(), programs->get());
   if (!server.ok()) return Fail(server.status(), kExitStartFailed);
   (*manager)->SetWorkerAddress((*server)->address());
+  RestServer rest(RestOptions::From(*config), (*manager)->snapshots(), (*manager)->commands(), **programs,
+                  Clock::System());
+  const absl::Status rest_started = rest.Start();
+  if (!rest_started.ok()) return Fail(rest_started, kExitStartFailed);
   MetricRegistry registry;
   const auto gauges = ClusterGauges(registry, (*manager)->snapshots());
   MetricsServer metrics(registry, {.address = config->GetString("rest.address"),
@@ -98,15 +104,17 @@ int Run(int argc, char** argv) {
                                    .insecure = config->GetBool("insecure")});
   const absl::Status served = metrics.Start();
   if (!served.ok()) return Fail(served, kExitStartFailed);
-  std::printf("penstock-jobmanager: rpc at %s, metrics at %s\n", (*server)->address().c_str(),
-              metrics.address().c_str());
+  std::printf("penstock-jobmanager: rpc at %s, rest at http://%s, metrics at %s\n", (*server)->address().c_str(),
+              rest.address().c_str(), metrics.address().c_str());
   std::fflush(stdout);
   if (const std::string path = config->GetString("io.ports-file"); !path.empty()) {
-    const absl::Status written = WritePortsFile(path, {{"rpc", (*server)->address()}, {"metrics", metrics.address()}});
+    const absl::Status written =
+        WritePortsFile(path, {{"rpc", (*server)->address()}, {"rest", rest.address()}, {"metrics", metrics.address()}});
     if (!written.ok()) return Fail(written, kExitStartFailed);
   }
   AwaitTerminationSignal();
   PENSTOCK_LOG(info, "shutting down");
+  rest.Stop();
   metrics.Stop();
   (*server)->Stop();
   (*manager)->Stop();

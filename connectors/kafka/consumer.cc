@@ -13,11 +13,17 @@ namespace {
 // Fetching is tuned for throughput with a bounded queue; .properties may change all of it.
 const Properties& Defaults() {
   static const Properties defaults = {
-      {"enable.auto.commit", "false"},        {"enable.auto.offset.store", "false"},
-      {"enable.partition.eof", "true"},       {"auto.offset.reset", "error"},  // never a silent jump
-      {"queued.min.messages", "1000000"},     {"queued.max.messages.kbytes", "65536"},
-      {"fetch.message.max.bytes", "2097152"}, {"fetch.wait.max.ms", "100"},
-      {"fetch.error.backoff.ms", "100"},      {"reconnect.backoff.max.ms", "2000"},
+      {"enable.auto.commit", "false"},
+      {"enable.auto.offset.store", "false"},
+      {"enable.partition.eof", "true"},
+      {"auto.offset.reset", "error"},  // never a silent jump
+      {"queued.min.messages", "1000000"},
+      {"queued.max.messages.kbytes", "16384"},
+      // Twice as much costs almost twice the time per record: such buffers come fresh from the kernel, page by page.
+      {"fetch.message.max.bytes", "1048576"},
+      {"fetch.wait.max.ms", "100"},
+      {"fetch.error.backoff.ms", "100"},
+      {"reconnect.backoff.max.ms", "2000"},
       {"socket.nagle.disable", "true"},
   };
   return defaults;

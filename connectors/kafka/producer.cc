@@ -207,7 +207,9 @@ void Producer::Close() {
   if (client_ == nullptr) return;
   probe_.reset();
   if (main_queue_ != nullptr) rd_kafka_queue_cb_event_enable(main_queue_.get(), nullptr, nullptr);
-  rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+  // What is still on its way is given up; the reports of what has arrived, and of the rest, are served.
+  rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+  rd_kafka_poll(client_.get(), 0);
   main_queue_.reset();
   topic_.reset();
   client_.reset();

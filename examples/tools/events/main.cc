@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "connectors/kafka/admin.h"
 #include "examples/tools/events/publish.h"
 #include "examples/tools/events/topics.h"
 #include "examples/tools/events/verify.h"
@@ -76,11 +77,15 @@ int Main(int argc, char** argv) {
 
   std::string brokers, topic, group;
   int rows = 10;
+  int partitions = 4;
   double timeout_s = 30;
   const auto add_topic = [&](CLI::App* sub) {
     sub->add_option("--brokers", brokers)->required();
     sub->add_option("--topic", topic)->required();
   };
+  CLI::App* create_app = app.add_subcommand("create", "Create a topic, unless it is there");
+  add_topic(create_app);
+  create_app->add_option("--partitions", partitions)->capture_default_str();
   CLI::App* count_app = app.add_subcommand("count", "Records in a topic");
   add_topic(count_app);
   CLI::App* lag_app = app.add_subcommand("lag", "Offsets by partition, and a group's lag");
@@ -101,6 +106,7 @@ int Main(int argc, char** argv) {
     const absl::Status parsed = ParseProperties(properties, publish.properties);
     return ExitCode(parsed.ok() ? Publish(publish) : parsed);
   }
+  if (*create_app) return ExitCode(kafka::CreateTopic(brokers, topic, partitions));
   if (*count_app) return ExitCode(PrintCount(brokers, topic));
   if (*lag_app) return ExitCode(PrintLag(brokers, topic, group));
   if (*show_app) return ExitCode(Show(brokers, topic, rows, timeout_s));
