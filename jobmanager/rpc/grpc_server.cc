@@ -1,5 +1,6 @@
 #include "jobmanager/rpc/grpc_server.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
@@ -131,6 +132,11 @@ class StreamReactor final : public grpc::ServerBidiReactor<In, Out> {
   bool orderly_ = false;
 };
 
+// The library shuts down with its last user, for up to ten seconds when one comes back just then: one user stays.
+void KeepLibrary() {
+  [[maybe_unused]] static const bool kept = (grpc_init(), true);
+}
+
 template <class In, class Out>
 class RefusedStream final : public grpc::ServerBidiReactor<In, Out> {
  public:
@@ -241,6 +247,7 @@ struct GrpcServer::Parts {
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcServerOptions options, ControlService& service,
                                                               ProgramSource* programs) {
+  KeepLibrary();
   auto parts = std::make_unique<Parts>(options, service, programs);
   grpc::ServerBuilder builder;
   int bound_port = 0;

@@ -131,7 +131,7 @@ Registers RegistersOf(const ucontext_t* context) {
 }
 
 struct Walk {
-  uintptr_t from_pc;   // frames before this one are the handler's own
+  uintptr_t from_pc;  // frames before this one are the handler's own
   bool begun = false;
   int frames = 0;
 };

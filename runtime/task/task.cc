@@ -7,6 +7,7 @@
 #include <typeinfo>
 #include <utility>
 
+#include "runtime/core/crash_handler.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
 #include "runtime/core/thread_name.h"
@@ -54,6 +55,7 @@ void Task::AddInput(std::shared_ptr<InputChannel> channel, int edge, int produce
 
 void Task::Start() {
   thread_ = std::thread([this] {
+    const ThreadCrashStack crash_stack;  // so that even a stack overflow in user code is reported
     SetThreadName(info_.vertex_name);
     Run();
   });

@@ -7,14 +7,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <catch2/catch.hpp>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 
-#include <catch2/catch.hpp>
-
+#include "runtime/core/digest.h"
 #include "runtime/core/status.h"
-#include "taskmanager/host/program_cache.h"
 #include "taskmanager/worker/testing/fake_executor.h"
 
 extern char** environ;
@@ -91,8 +90,8 @@ ProcessCluster::~ProcessCluster() {
 void ProcessCluster::StartJobManager(int port) {
   auto manager = jobmanager::JobManager::Create({.job = options_, .programs = &programs_}, Clock::System());
   REQUIRE(manager.ok());
-  auto server = jobmanager::GrpcServer::Start({.port = port, .cluster_token = cluster_token_}, (*manager)->control(),
-                                              &programs_);
+  auto server =
+      jobmanager::GrpcServer::Start({.port = port, .cluster_token = cluster_token_}, (*manager)->control(), &programs_);
   INFO(server.status().ToString());
   REQUIRE(server.ok());
   manager_ = *std::move(manager);
@@ -125,7 +124,7 @@ std::unique_ptr<Process> ProcessCluster::StartTaskManager(const std::string& id,
 }
 
 std::string ProcessCluster::AddProgram(const std::string& file, const std::string& digest) {
-  const std::string name = digest.empty() ? *taskmanager::Sha256OfFile(file) : digest;
+  const std::string name = digest.empty() ? *Sha256OfFile(file) : digest;
   fs::copy_file(file, fmt::format("{}/programs/{}", path(), name), fs::copy_options::overwrite_existing);
   return name;
 }

@@ -12,12 +12,6 @@
 namespace penstock::program {
 namespace {
 
-// Lives as long as the process: task metrics may be read until the end.
-MetricRegistry& ProcessRegistry() {
-  static auto* registry = new MetricRegistry();
-  return *registry;
-}
-
 absl::StatusOr<Config> ConfigOf(const proto::WorkerSpec& spec) {
   ConfigSources sources;
   for (const auto& [key, value] : spec.config()) sources.overrides.emplace_back(key, value);
@@ -40,6 +34,11 @@ absl::StatusOr<worker::JobExecutorOptions> OptionsOf(const proto::WorkerSpec& sp
 }
 
 }  // namespace
+
+MetricRegistry& ProcessRegistry() {
+  static auto* registry = new MetricRegistry();
+  return *registry;
+}
 
 absl::StatusOr<CompiledGraph> BuildGraph(const JobDefinition& job, const GraphRequest& request) {
   const Args args(request.arguments);

@@ -120,8 +120,10 @@ Server::Server(ServerOptions options, Router router, Filter filter)
 
 Server::~Server() { Stop(); }
 
+absl::Status Server::Listen() { return impl_->Bind(); }
+
 absl::Status Server::Start() {
-  PENSTOCK_RETURN_IF_ERROR(impl_->Bind());
+  if (impl_->acceptor == nullptr) PENSTOCK_RETURN_IF_ERROR(impl_->Bind());
   asio::co_spawn(impl_->acceptor->get_executor(), impl_->Accept(), asio::detached);
   for (int i = 0; i < impl_->context->options.threads; ++i) {
     impl_->threads.emplace_back([io = impl_->io, name = impl_->context->options.what] {

@@ -45,9 +45,11 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
+  // Binds the port; connections wait unanswered. Start() does it when it has not been done.
+  absl::Status Listen();
   absl::Status Start();
   void Stop();
-  // After Start().
+  // After Listen().
   int port() const;
   std::string address() const;  // host:port
 

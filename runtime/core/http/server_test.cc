@@ -101,7 +101,7 @@ TEST_CASE("The filter refuses before the body is read", "[http]") {
   });
   REQUIRE(server.Start().ok());
   RawHttp client(server.port());
-  client.Send("PUT /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
+  client.Send("PUT /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n");
   CHECK(client.Read().status == 401);
   CHECK(uploads.bytes.empty());
   CHECK(RawHttp(server.port()).Call("PUT", "/upload", "abc", {{"Authorization", "x"}}).status == 201);

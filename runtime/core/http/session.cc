@@ -22,10 +22,19 @@ constexpr size_t kPieceBytes = 64 << 10;
 // After a refusal the rest of the body is read and dropped for a while: closing at once would reset the connection
 // before the client has read the answer.
 constexpr int64_t kDrainBytesMax = 8 << 20;
+// A refused request whose body is no longer than this is read to its end, so that the connection can be kept.
+constexpr uint64_t kSkipBytesMax = 1 << 20;
 constexpr auto kDrainTime = std::chrono::seconds(2);
 constexpr auto kDone = asio::as_tuple(asio::use_awaitable);
 
 std::string ToString(beast::string_view text) { return std::string(text.data(), text.size()); }
+
+// Drops a body.
+class NullSink final : public BodySink {
+ public:
+  std::optional<Response> Write(std::string_view) override { return std::nullopt; }
+  Response Finish() override { return Response{}; }
+};
 
 // Collects a body in memory.
 class StringSink final : public BodySink {
@@ -107,6 +116,11 @@ class Session {
 
     Request request;
     const Response response = co_await Answer(parser, &request);
+    if (!parser.is_done() && !broken_ && parser.content_length().value_or(kSkipBytesMax + 1) <= kSkipBytesMax &&
+        request.header("expect").empty()) {
+      NullSink sink;
+      co_await ReadBody(parser, request, kSkipBytesMax, &sink);
+    }
     const bool keep = parser.is_done() && parser.get().keep_alive() && !context_->stopping;
     if (!co_await Write(response, parser.get().version(), keep, request.method == "HEAD")) co_return false;
     if (!parser.is_done() && !broken_) co_await Drain();
