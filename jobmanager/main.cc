@@ -109,7 +109,10 @@ int Run(int argc, char** argv) {
   std::fflush(stdout);
   if (const std::string path = config->GetString("io.ports-file"); !path.empty()) {
     const absl::Status written =
-        WritePortsFile(path, {{"rpc", (*server)->address()}, {"rest", rest.address()}, {"metrics", metrics.address()}});
+        WritePortsFile(path, {{"rpc", (*server)->address()},
+                              {"rest", rest.address()},
+                              {"rest_token_file", rest.token_file()},
+                              {"metrics", metrics.address()}});
     if (!written.ok()) return Fail(written, kExitStartFailed);
   }
   AwaitTerminationSignal();

@@ -58,7 +58,7 @@ RestOptions RestOptions::From(const Config& config) {
                      .allowed_hosts = SplitCommas(config.GetString("rest.allow-origin-hosts")),
                      .token_file = config.GetString("rest.local-token-file"),
                      .ui_dir = config.GetString("web.ui.dir"),
-                     .log_dir = {},
+                     .log_dir = config.GetString("jobmanager.log.dir"),
                      .refresh_interval_ms = config.GetDurationMs("web.refresh-interval"),
                      .restart_strategy = config.GetString("restart-strategy.type")};
 }

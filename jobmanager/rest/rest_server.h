@@ -33,7 +33,7 @@ struct RestOptions {
   int64_t rate_interval_ms = 1000;        // between samples of the record counters
   std::string restart_strategy = "none";  // as /jobs/:id/config shows it
 
-  // From rest.*, web.*, insecure and restart-strategy.type.
+  // From rest.*, web.*, jobmanager.log.dir, insecure and restart-strategy.type.
   static RestOptions From(const Config& config);
 };
 

@@ -43,6 +43,8 @@ const std::vector<ConfigKey>& ConfigKeys() {
       {"heartbeat.interval", kDurationMs, "1 s", "How often TaskManagers and workers report.", 10, kAny},
       {"heartbeat.timeout", kDurationMs, "5 s", "Silence after which a TaskManager or worker counts as lost.", 20,
        kAny},
+      {"jobmanager.log.dir", kString, "",
+       "Folder of log files that REST shows as the JobManager's (it logs to stderr itself)."},
       {"taskmanager.numberOfTaskSlots", kInt, "2", "Slots of a TaskManager: subtasks of one vertex it takes.", 1, 4096},
       {"taskmanager.host", kString, "127.0.0.1", "Address at which workers of this host are reachable by others."},
       {"taskmanager.id", kString, "", "Name of the TaskManager. Empty: made from host and a random part."},

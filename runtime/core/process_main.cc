@@ -12,8 +12,6 @@
 #include "runtime/core/status.h"
 #include "runtime/core/version.h"
 
-extern char** environ;
-
 namespace penstock {
 namespace {
 
@@ -37,14 +35,7 @@ absl::Status TakeOverride(std::string_view text, ConfigSources* sources) {
 }  // namespace
 
 absl::StatusOr<Config> ConfigFromCommandLine(int argc, char** argv, const std::string& process_name) {
-  ConfigSources sources;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text = *entry;
-    const size_t equals = text.find('=');
-    if (text.starts_with("PENSTOCK_") && equals != std::string_view::npos) {
-      sources.environment[std::string(text.substr(0, equals))] = text.substr(equals + 1);
-    }
-  }
+  ConfigSources sources{.environment = PenstockEnvironment()};
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
     if (argument == "--help") {
