@@ -179,19 +179,24 @@ template struct BasicSource<Bytes>;
 template struct BasicSource<Record>;
 
 std::optional<Bytes> Headers::last(std::string_view name) const {
-  rd_kafka_headers_t* headers = nullptr;
-  if (message_ == nullptr) return std::nullopt;
-  if (rd_kafka_message_headers(static_cast<const rd_kafka_message_t*>(message_), &headers) != 0) return std::nullopt;
-  const void* value = nullptr;
-  size_t size = 0;
-  if (rd_kafka_header_get_last(headers, std::string(name).c_str(), &value, &size) != 0) return std::nullopt;
-  if (value == nullptr) return std::nullopt;
-  return BytesOf(value, size);
+  std::optional<Bytes> found;
+  for_each([&](std::string_view each, std::optional<Bytes> value) {
+    if (each == name) found = value;
+  });
+  return found;
 }
 
 void Headers::for_each(const std::function<void(std::string_view, std::optional<Bytes>)>& visit) const {
+  if (message_ == nullptr) {
+    ByteReader in(encoded_);
+    std::string_view name;
+    std::optional<Bytes> value;
+    while (in.remaining() > 0 && detail::ReadString(in, name) && Serde<std::optional<Bytes>>::Read(in, value)) {
+      visit(name, value);
+    }
+    return;
+  }
   rd_kafka_headers_t* headers = nullptr;
-  if (message_ == nullptr) return;
   if (rd_kafka_message_headers(static_cast<const rd_kafka_message_t*>(message_), &headers) != 0) return;
   const char* name = nullptr;
   const void* value = nullptr;
