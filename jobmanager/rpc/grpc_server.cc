@@ -146,8 +146,9 @@ class ProgramReactor final : public grpc::ServerWriteReactor<proto::ProgramChunk
     file_.seekg(0, std::ios::end);
     const int64_t total_bytes = file_.tellg();
     if (!file_ || offset < 0 || offset > total_bytes) {
-      return Finish(grpc::Status(grpc::StatusCode::OUT_OF_RANGE,
-                                 fmt::format("offset {} is not in a program of {} bytes", offset, total_bytes)));
+      Finish(grpc::Status(grpc::StatusCode::OUT_OF_RANGE,
+                          fmt::format("offset {} is not in a program of {} bytes", offset, total_bytes)));
+      return;
     }
     file_.seekg(offset);
     left_bytes_ = total_bytes - offset;
@@ -270,7 +271,7 @@ GrpcServer::~GrpcServer() { Stop(); }
 
 void GrpcServer::Stop() {
   // Streams do not end by themselves: after the deadline (at once) they are cancelled.
-  parts_->server->Shutdown(std::chrono::system_clock::time_point::min());
+  parts_->server->Shutdown(gpr_inf_past(GPR_CLOCK_REALTIME));
   parts_->server->Wait();
 }
 

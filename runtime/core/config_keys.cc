@@ -37,6 +37,8 @@ const std::vector<ConfigKey>& ConfigKeys() {
       {"web.upload.dir", kString, "",
        "Folder of uploaded job programs. Empty: programs in the JobManager's working directory."},
       {"web.upload.max-size", kBytes, "1 gb", "Largest job program or bundle that is accepted.", 1, kAny},
+      {"cluster.token-file", kString, "",
+       "File of the secret that TaskManagers show to the JobManager; the same content on both. Empty: none is asked for."},
       {"heartbeat.interval", kDurationMs, "1 s", "How often TaskManagers and workers report.", 10, kAny},
       {"heartbeat.timeout", kDurationMs, "5 s", "Silence after which a TaskManager or worker counts as lost.", 20,
        kAny},

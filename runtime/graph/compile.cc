@@ -11,7 +11,6 @@
 
 namespace penstock {
 
-const char* const kEngineVersion = "0.1.0";
 
 const char* PartitioningName(Partitioning partitioning) {
   switch (partitioning) {
@@ -145,8 +144,8 @@ class Compiler {
     proto::JobGraph& graph = result_.graph;
     graph.set_graph_version(kGraphVersion);
     graph.set_control_version(kControlVersion);
-    graph.set_engine_version(kEngineVersion);
-    graph.set_machine("x86_64");
+    graph.set_engine_version(std::string(kEngineVersion));
+    graph.set_machine(std::string(kMachine));
     graph.set_name(options_.name);
     graph.set_uid(options_.uid);
     graph.set_parallelism(options_.parallelism);

@@ -12,14 +12,12 @@
 
 #include "absl/status/statusor.h"
 #include "proto/graph.pb.h"
+#include "runtime/core/version.h"
 #include "runtime/graph/logical_graph.h"
 
 namespace penstock {
 
-inline constexpr int kGraphVersion = 1;
-inline constexpr int kControlVersion = 1;
 inline constexpr int kParallelismMax = 32'768;
-extern const char* const kEngineVersion;
 
 struct CompileOptions {
   std::string name;

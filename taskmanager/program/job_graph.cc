@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "runtime/core/config.h"
+#include "runtime/core/stack_trace.h"
 #include "runtime/core/status.h"
 #include "taskmanager/worker/job_executor.h"
 
@@ -33,6 +34,8 @@ absl::StatusOr<worker::JobExecutorOptions> OptionsOf(const proto::WorkerSpec& sp
   options.segment_bytes = static_cast<int32_t>(config.GetBytes("taskmanager.memory.segment-size"));
   options.task.buffer_timeout_ms = config.GetDurationMs("execution.buffer-timeout");
   options.task.auto_watermark_interval_ms = config.GetDurationMs("pipeline.auto-watermark-interval");
+  options.throw_stack = &LastThrowStack;
+  options.symbolize = &SymbolizeHere;
   return options;
 }
 

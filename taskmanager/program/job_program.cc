@@ -7,8 +7,9 @@
 #include "absl/synchronization/mutex.h"
 #include "runtime/core/log.h"
 #include "taskmanager/program/alone_mode.h"
+#include "taskmanager/program/job_graph.h"
 #include "taskmanager/program/plan_mode.h"
-#include "taskmanager/program/worker_mode.h"
+#include "taskmanager/worker/run_worker.h"
 
 namespace penstock {
 
@@ -17,7 +18,7 @@ int RunJobProgram(const JobDefinition& job, int argc, char** argv) {
   log::Init(job.name);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   if (!arguments.empty() && arguments[0] == "plan") return program::RunPlan(job);
-  if (!arguments.empty() && arguments[0] == "worker") return program::RunWorkerProcess(job);
+  if (!arguments.empty() && arguments[0] == "worker") return worker::RunWorker(program::MakeExecutorFactory(job));
   return program::RunAlone(job, arguments);
 }
 

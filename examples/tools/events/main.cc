@@ -88,10 +88,6 @@ int Main(int argc, char** argv) {
   create_app->add_option("--partitions", partitions)->capture_default_str();
   CLI::App* count_app = app.add_subcommand("count", "Records in a topic");
   add_topic(count_app);
-  int partitions = 4;
-  CLI::App* create_app = app.add_subcommand("create", "Create a topic; it may be there already");
-  add_topic(create_app);
-  create_app->add_option("--partitions", partitions)->capture_default_str();
   CLI::App* lag_app = app.add_subcommand("lag", "Offsets by partition, and a group's lag");
   add_topic(lag_app);
   lag_app->add_option("--group", group);
@@ -112,7 +108,6 @@ int Main(int argc, char** argv) {
   }
   if (*create_app) return ExitCode(kafka::CreateTopic(brokers, topic, partitions));
   if (*count_app) return ExitCode(PrintCount(brokers, topic));
-  if (*create_app) return ExitCode(kafka::CreateTopic(brokers, topic, partitions));
   if (*lag_app) return ExitCode(PrintLag(brokers, topic, group));
   if (*show_app) return ExitCode(Show(brokers, topic, rows, timeout_s));
   const absl::StatusOr<bool> equal = Verify(verify);

@@ -61,10 +61,10 @@ void FakeExecutor::RunTask(const proto::SubtaskRef& ref, bool first) {
     Report(ref, proto::FAILED, "boom in user code");
   } else if (mode == "finish" || mode == "fail-once") {
     Report(ref, proto::FINISHED);
-  } else if (mode == "peer" && !(first && ref.subtask() == 0)) {
+  } else if (mode == "peer-segv" && ref.subtask() != 0) {
     Report(ref, proto::FAILED, "connection lost");
   } else {
-    const bool known = mode == "run" || mode == "hang" || mode == "peer";
+    const bool known = mode == "run" || mode == "hang";
     if (!known && first && crash_) crash_(mode);
     MutexLock lock(&mutex_);
     while (!(mode == "hang" ? released_ : canceled_)) changed_.Wait(&mutex_);

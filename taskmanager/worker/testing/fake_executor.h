@@ -4,9 +4,9 @@
 //   fail          FAILED            hang  stays RUNNING and ignores cancellation until Release()
 //   fail-once     FAILED in attempt 1, FINISHED after it
 //   fail-final    FAILED, with a failure that is not retryable
-//   peer          subtask 0 of the first vertex reports nothing more; all others FAIL with "connection lost"
+//   peer-segv     subtasks 0 crash as "peer-segv" after a while; all others FAIL with "connection lost"
 //   no-executor   the factory fails      bad-hash  another graph hash       no-deploy  Deploy fails
-// `crash` runs on the task's thread for every other word, in the first subtask of each worker.
+// For every other word `crash` runs on the task's thread, in the first subtask of each worker.
 #ifndef PENSTOCK_TASKMANAGER_WORKER_TESTING_FAKE_EXECUTOR_H_
 #define PENSTOCK_TASKMANAGER_WORKER_TESTING_FAKE_EXECUTOR_H_
 

@@ -1,0 +1,39 @@
+// Writes where a process crashed, so that somebody else can say it in words.
+//
+// On SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT the handler writes a small text file from an alternate stack and lets
+// the signal kill the process. Only async-signal-safe calls; nothing is allocated; modules are those loaded when the
+// handler was installed. Grammar of the file, one item a line:
+//   signal <number> <code> <fault address, hex>
+//   frame <pc, hex> <offset in module, hex> <module path or ?>     (the crashed function first)
+#ifndef PENSTOCK_RUNTIME_CORE_CRASH_HANDLER_H_
+#define PENSTOCK_RUNTIME_CORE_CRASH_HANDLER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace penstock {
+
+inline constexpr int kCrashFramesMax = 64;
+
+// Once per process. The file is created at once (empty), so that a crash needs no more than a descriptor. The calling
+// thread gets an alternate stack. FailedPrecondition: the file cannot be created, or a handler is installed already.
+absl::Status InstallCrashHandler(const std::string& path);
+
+// An alternate stack for the calling thread, while this lives. Without one a stack overflow of that thread leaves no
+// report. Construct and destroy it on the same thread.
+class ThreadCrashStack {
+ public:
+  ThreadCrashStack();
+  ~ThreadCrashStack();
+  ThreadCrashStack(const ThreadCrashStack&) = delete;
+  ThreadCrashStack& operator=(const ThreadCrashStack&) = delete;
+
+ private:
+  std::unique_ptr<char[]> memory_;
+};
+
+}  // namespace penstock
+
+#endif  // PENSTOCK_RUNTIME_CORE_CRASH_HANDLER_H_
