@@ -2,10 +2,10 @@
 #include <librdkafka/rdkafka.h>
 
 #include <memory>
-#include <regex>
 #include <utility>
 
 #include "connectors/kafka/consumer.h"
+#include "connectors/kafka/topic_pattern.h"
 #include "penstock/connectors/kafka.h"
 #include "runtime/core/status.h"
 #include "runtime/metrics/metrics.h"
@@ -112,15 +112,6 @@ class Reader final : public SourceReader<T> {
   Counter* tombstones_ = nullptr;
 };
 
-bool IsRegex(const std::string& text) {
-  try {
-    std::regex regex(text);
-    return true;
-  } catch (const std::regex_error&) {
-    return false;
-  }
-}
-
 std::string Join(const std::vector<std::string>& names) {
   std::string joined;
   for (const std::string& name : names) joined += (joined.empty() ? "" : ",") + name;
@@ -142,7 +133,9 @@ absl::Status BasicSource<T>::Validate() const {
   for (const std::string& topic : topics) {
     if (topic.empty()) problems.push_back("a name in .topics is empty");
   }
-  if (!IsRegex(topic_pattern)) problems.push_back(".topic_pattern '" + topic_pattern + "' is no regular expression");
+  if (const TopicPattern pattern(topic_pattern); !pattern.error().empty()) {
+    problems.push_back(fmt::format(".topic_pattern '{}' is no regular expression: {}", topic_pattern, pattern.error()));
+  }
   if (start.kind() == StartFrom::Kind::kGroup && group_id.empty()) {
     problems.push_back("start from the group's offsets needs .group_id");
   }

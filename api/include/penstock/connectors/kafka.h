@@ -122,7 +122,7 @@ struct BasicSource {
 
   std::string brokers;              // host:port[,host:port...]
   std::vector<std::string> topics;  // these, or
-  std::string topic_pattern;        // all whose whole name matches this regular expression (ECMAScript)
+  std::string topic_pattern;        // all whose whole name matches this regular expression (POSIX extended)
   StartFrom start = StartFrom::earliest();
   bool bounded = false;                                  // stop at the end offsets seen at the start
   std::string group_id;                                  // for StartFrom::group
