@@ -1,6 +1,7 @@
 #include "taskmanager/host/process_fixture.h"
 
 #include <fcntl.h>
+#include <google/protobuf/util/json_util.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/syscall.h>
@@ -9,6 +10,7 @@
 
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
@@ -135,6 +137,30 @@ std::string ProcessCluster::Submit(const std::string& name, int parallelism, std
   submission.graph = worker::FakeGraph(name, parallelism);
   submission.arguments = std::move(arguments);
   submission.digest = digest;
+  const auto id = commands().Submit(submission);
+  INFO(id.status().ToString());
+  REQUIRE(id.ok());
+  return *id;
+}
+
+std::string ProcessCluster::SubmitPlanned(const std::string& program, int parallelism,
+                                          const std::vector<std::string>& arguments) {
+  std::string quoted;
+  for (const std::string& argument : arguments) quoted += fmt::format("{}\"{}\"", quoted.empty() ? "" : ",", argument);
+  const std::string command =
+      fmt::format("echo '{{\"arguments\":[{}],\"parallelism\":{}}}' | '{}' plan", quoted, parallelism, program);
+  const std::unique_ptr<FILE, int (*)(FILE*)> plan(popen(command.c_str(), "r"), pclose);
+  REQUIRE(plan != nullptr);
+  std::string json;
+  char block[4096];
+  for (size_t got = 0; (got = fread(block, 1, sizeof(block), plan.get())) > 0;) json.append(block, got);
+  jobmanager::JobSubmission submission;
+  INFO(json);
+  REQUIRE(google::protobuf::util::JsonStringToMessage(json, &submission.graph).ok());
+  // Several jobs of one program run in one test.
+  submission.graph.set_uid(fmt::format("{}-{}", submission.graph.uid(), ++jobs_planned_));
+  submission.arguments = arguments;
+  submission.digest = AddProgram(program);
   const auto id = commands().Submit(submission);
   INFO(id.status().ToString());
   REQUIRE(id.ok());

@@ -48,6 +48,8 @@ class ProcessCluster {
   std::unique_ptr<Process> StartTaskManager(const std::string& id, int slots, std::vector<std::string> extra = {});
   // Puts the file into the program directory under its digest (or under the one given), which it returns.
   std::string AddProgram(const std::string& file, const std::string& digest = "");
+  // A job program of its own graph: planned by running it, as the CLI does.
+  std::string SubmitPlanned(const std::string& program, int parallelism, const std::vector<std::string>& arguments);
   std::string Submit(const std::string& name, int parallelism, std::vector<std::string> arguments,
                      const std::string& digest);
   // The JobManager dies without a word and another takes its place, on the same port.
@@ -66,6 +68,7 @@ class ProcessCluster {
 
   const jobmanager::JobOptions options_;
   const std::string cluster_token_;
+  int jobs_planned_ = 0;
   TemporaryDirectory directory_;
   jobmanager::DirectoryPrograms programs_;
   std::unique_ptr<jobmanager::JobManager> manager_;
