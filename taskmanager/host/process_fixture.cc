@@ -79,8 +79,7 @@ ProcessCluster::ProcessCluster(jobmanager::JobOptions options, const std::string
         return options;
       }()),
       cluster_token_(cluster_token),
-      programs_(directory_.path() + "/programs") {
-  fs::create_directories(directory_.path() + "/programs");
+      programs_(*jobmanager::ProgramStore::Open(directory_.path() + "/programs", int64_t{1} << 30)) {
   StartJobManager(0);
 }
 
@@ -90,10 +89,10 @@ ProcessCluster::~ProcessCluster() {
 }
 
 void ProcessCluster::StartJobManager(int port) {
-  auto manager = jobmanager::JobManager::Create({.job = options_, .programs = &programs_}, Clock::System());
+  auto manager = jobmanager::JobManager::Create({.job = options_, .programs = programs_.get()}, Clock::System());
   REQUIRE(manager.ok());
-  auto server =
-      jobmanager::GrpcServer::Start({.port = port, .cluster_token = cluster_token_}, (*manager)->control(), &programs_);
+  auto server = jobmanager::GrpcServer::Start({.port = port, .cluster_token = cluster_token_}, (*manager)->control(),
+                                              programs_.get());
   INFO(server.status().ToString());
   REQUIRE(server.ok());
   manager_ = *std::move(manager);
@@ -132,11 +131,12 @@ std::string ProcessCluster::AddProgram(const std::string& file, const std::strin
 }
 
 std::string ProcessCluster::Submit(const std::string& name, int parallelism, std::vector<std::string> arguments,
-                                   const std::string& digest) {
+                                   const std::string& digest, bool is_bundle) {
   jobmanager::JobSubmission submission;
   submission.graph = worker::FakeGraph(name, parallelism);
   submission.arguments = std::move(arguments);
   submission.digest = digest;
+  submission.is_bundle = is_bundle;
   const auto id = commands().Submit(submission);
   INFO(id.status().ToString());
   REQUIRE(id.ok());
