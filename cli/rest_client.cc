@@ -1,13 +1,13 @@
 #include "cli/rest_client.h"
 
+#include <httplib.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <utility>
-
-#include <httplib.h>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "runtime/core/local_token.h"
 #include "runtime/core/status.h"
@@ -47,7 +47,8 @@ absl::StatusOr<json> ParseAnswer(const std::string& body, const std::string& pat
 std::string Quote(const std::string& path) {
   std::string quoted;
   for (const unsigned char c : path) {
-    const bool plain = std::isalnum(c) != 0 || std::string_view("-_.~/?&=:").find(static_cast<char>(c)) != std::string_view::npos;
+    const bool plain =
+        std::isalnum(c) != 0 || std::string_view("-_.~/?&=:").find(static_cast<char>(c)) != std::string_view::npos;
     quoted += plain ? std::string(1, static_cast<char>(c)) : fmt::format("%{:02X}", c);
   }
   return quoted;
