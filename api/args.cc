@@ -1,9 +1,8 @@
+#include <fmt/format.h>
 #include <penstock/args.h>
 
 #include <algorithm>
 #include <charconv>
-
-#include <fmt/format.h>
 
 namespace penstock {
 

@@ -1,6 +1,7 @@
 // penstock-jobmanager: the JobManager process.
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "absl/synchronization/mutex.h"
@@ -11,6 +12,7 @@
 #include "runtime/core/log.h"
 #include "runtime/core/process_main.h"
 #include "runtime/core/status.h"
+#include "runtime/metrics/metrics_server.h"
 
 namespace penstock::jobmanager {
 namespace {
@@ -40,13 +42,36 @@ JobOptions JobOptionsOf(const Config& config) {
   options.cancellation_timeout_ms = config.GetDurationMs("task.cancellation.timeout");
   options.restart = RestartOptionsOf(config);
   options.worker_config = config.NonDefault();
-  options.worker_config.erase("io.ports-file");  // this process's own
+  for (const char* own : {"io.ports-file", "metrics.port"}) options.worker_config.erase(own);  // of this process
   return options;
 }
 
 std::string ProgramDirectoryOf(const Config& config) {
   const std::string directory = config.GetString("web.upload.dir");
   return directory.empty() ? "programs" : directory;
+}
+
+// Flink's names, read from the published snapshot.
+std::unique_ptr<MetricGroup> ClusterGauges(MetricRegistry& registry, const SnapshotHolder& snapshots) {
+  auto group = registry.CreateGroup("penstock_jobmanager", {});
+  group->SetGauge("numRegisteredTaskManagers",
+                  [&snapshots] { return static_cast<double>(snapshots.Get()->taskmanagers.size()); });
+  group->SetGauge("taskSlotsTotal", [&snapshots] {
+    double slots = 0;
+    for (const auto& taskmanager : snapshots.Get()->taskmanagers) slots += taskmanager.slots;
+    return slots;
+  });
+  group->SetGauge("taskSlotsAvailable", [&snapshots] {
+    double slots = 0;
+    for (const auto& taskmanager : snapshots.Get()->taskmanagers) slots += taskmanager.free_slots;
+    return slots;
+  });
+  group->SetGauge("numRunningJobs", [&snapshots] {
+    double jobs = 0;
+    for (const auto& job : snapshots.Get()->jobs) jobs += job->state == JobState::kRunning ? 1 : 0;
+    return jobs;
+  });
+  return group;
 }
 
 int Run(int argc, char** argv) {
@@ -58,7 +83,7 @@ int Run(int argc, char** argv) {
   const auto cluster_token = ReadClusterToken(*config);
   if (!cluster_token.ok()) return Fail(cluster_token.status(), kExitStartFailed);
 
-  const auto programs = ProgramStore::Open(ProgramDirectoryOf(*config), config->GetBytes("web.upload.max-size"));
+  auto programs = ProgramStore::Open(ProgramDirectoryOf(*config), config->GetBytes("web.upload.max-size"));
   if (!programs.ok()) return Fail(programs.status(), kExitStartFailed);
   auto manager = JobManager::Create({.job = JobOptionsOf(*config), .programs = programs->get()}, Clock::System());
   if (!manager.ok()) return Fail(manager.status(), kExitUsage);
@@ -70,18 +95,30 @@ int Run(int argc, char** argv) {
   (*manager)->SetWorkerAddress((*server)->address());
   RestServer rest(RestOptions::From(*config), (*manager)->snapshots(), (*manager)->commands(), **programs,
                   Clock::System());
-  if (const absl::Status started = rest.Start(); !started.ok()) return Fail(started, kExitStartFailed);
-  std::printf("penstock-jobmanager: rpc at %s, REST at http://%s\n", (*server)->address().c_str(),
-              rest.address().c_str());
+  const absl::Status rest_started = rest.Start();
+  if (!rest_started.ok()) return Fail(rest_started, kExitStartFailed);
+  MetricRegistry registry;
+  const auto gauges = ClusterGauges(registry, (*manager)->snapshots());
+  MetricsServer metrics(registry, {.address = config->GetString("rest.address"),
+                                   .port = static_cast<int>(config->GetInt("metrics.port")),
+                                   .insecure = config->GetBool("insecure")});
+  const absl::Status served = metrics.Start();
+  if (!served.ok()) return Fail(served, kExitStartFailed);
+  std::printf("penstock-jobmanager: rpc at %s, rest at http://%s, metrics at %s\n", (*server)->address().c_str(),
+              rest.address().c_str(), metrics.address().c_str());
   std::fflush(stdout);
   if (const std::string path = config->GetString("io.ports-file"); !path.empty()) {
-    const absl::Status written = WritePortsFile(
-        path, {{"rpc", (*server)->address()}, {"rest", rest.address()}, {"rest_token_file", rest.token_file()}});
+    const absl::Status written =
+        WritePortsFile(path, {{"rpc", (*server)->address()},
+                              {"rest", rest.address()},
+                              {"rest_token_file", rest.token_file()},
+                              {"metrics", metrics.address()}});
     if (!written.ok()) return Fail(written, kExitStartFailed);
   }
   AwaitTerminationSignal();
   PENSTOCK_LOG(info, "shutting down");
   rest.Stop();
+  metrics.Stop();
   (*server)->Stop();
   (*manager)->Stop();
   return kExitOk;

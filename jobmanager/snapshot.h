@@ -17,7 +17,15 @@
 namespace penstock::jobmanager {
 
 enum class JobState {
-  kInitializing, kCreated, kRunning, kFailing, kFailed, kCancelling, kCanceled, kFinished, kRestarting
+  kInitializing,
+  kCreated,
+  kRunning,
+  kFailing,
+  kFailed,
+  kCancelling,
+  kCanceled,
+  kFinished,
+  kRestarting
 };
 // Flink's spelling: "RUNNING", "CANCELLING", "CANCELED", ...
 const char* JobStateName(JobState state);
@@ -28,10 +36,10 @@ struct SubtaskSnapshot {
   uint32_t attempt = 0;
   proto::TaskState state = proto::CREATED;
   std::string taskmanager_id;
-  std::string endpoint;                              // host:data port, "(unassigned)" before deployment
-  std::map<int, int64_t> state_entered_ms;           // by proto::TaskState, of the current attempt
+  std::string endpoint;                     // host:data port, "(unassigned)" before deployment
+  std::map<int, int64_t> state_entered_ms;  // by proto::TaskState, of the current attempt
   int64_t end_ms = -1;
-  proto::TaskMetrics metrics;                        // the last report
+  proto::TaskMetrics metrics;  // the last report
 };
 
 struct VertexSnapshot {
@@ -42,18 +50,18 @@ struct VertexSnapshot {
 struct FailureSnapshot {
   int64_t time_ms = 0;
   proto::Failure failure;
-  std::string task_name;                             // "Map -> Sink (3/8)"; empty: the job as a whole
+  std::string task_name;  // "Map -> Sink (3/8)"; empty: the job as a whole
   std::string operator_name;
   std::string endpoint;
   std::string taskmanager_id;
 };
 
 struct JobSnapshot {
-  std::string id;                                    // 32 hex digits
+  std::string id;  // 32 hex digits
   std::string name;
   std::string uid;
   JobState state = JobState::kInitializing;
-  std::map<int, int64_t> state_entered_ms;           // by JobState; first time each was entered
+  std::map<int, int64_t> state_entered_ms;  // by JobState; first time each was entered
   int64_t start_ms = 0;
   int64_t end_ms = -1;
   int64_t last_modified_ms = 0;
@@ -61,27 +69,30 @@ struct JobSnapshot {
   int32_t parallelism = 0;
   std::string digest;
   std::vector<std::string> arguments;
-  std::string waits_for;                             // why it does not run: "waiting for 4 slots: have 2"; empty otherwise
+  std::string waits_for;  // why it does not run: "waiting for 4 slots: have 2"; empty otherwise
   proto::JobGraph graph;
-  std::vector<VertexSnapshot> vertices;              // in the graph's order
-  std::vector<FailureSnapshot> failures;             // newest first, at most kFailuresKept
+  std::vector<VertexSnapshot> vertices;   // in the graph's order
+  std::vector<FailureSnapshot> failures;  // newest first, at most kFailuresKept
 };
 
 struct TaskManagerSnapshot {
   std::string id;
-  std::string address;                               // host of its data plane
+  std::string address;  // host of its data plane
   int64_t last_heartbeat_ms = 0;
   int32_t slots = 0;
   int32_t free_slots = 0;
   proto::HostHello hello;
-  struct Allocation { std::string job_id; int32_t slots = 0; };
+  struct Allocation {
+    std::string job_id;
+    int32_t slots = 0;
+  };
   std::vector<Allocation> allocations;
 };
 
 struct ClusterSnapshot {
   int64_t time_ms = 0;
-  std::vector<std::shared_ptr<const JobSnapshot>> jobs;   // newest first
-  std::vector<TaskManagerSnapshot> taskmanagers;          // registered ones, by id
+  std::vector<std::shared_ptr<const JobSnapshot>> jobs;  // newest first
+  std::vector<TaskManagerSnapshot> taskmanagers;         // registered ones, by id
 };
 
 inline constexpr int kFailuresKept = 50;

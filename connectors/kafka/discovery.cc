@@ -74,7 +74,7 @@ std::vector<TopicPartition> Discovery::NewPartitions(DiscoveryReport& report) {
   };
   if (by_pattern) {
     for (const auto& [topic, info] : *topics) {
-      if (!topic.starts_with("__") && std::regex_match(topic, pattern_)) take(topic, info);
+      if (pattern_.Matches(topic)) take(topic, info);
     }
     if (!any && report.note.empty()) {
       report.note = fmt::format("kafka {}: no topic matches '{}'; retrying", options_.brokers, options_.topic_pattern);

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <regex>
 #include <set>
 #include <string>
 #include <vector>
@@ -18,6 +17,7 @@
 #include "absl/status/status.h"
 #include "connectors/kafka/metadata.h"
 #include "connectors/kafka/retry_thread.h"
+#include "connectors/kafka/topic_pattern.h"
 #include "runtime/core/mutex.h"
 
 namespace penstock::kafka {
@@ -75,7 +75,7 @@ class Discovery {
   const int subtask_;
   const int parallelism_;
   const std::shared_ptr<Waker> waker_;
-  std::regex pattern_;
+  const TopicPattern pattern_;
   std::vector<TopicPtr> named_;  // makes the named topics known to the client
 
   // The inner thread's.

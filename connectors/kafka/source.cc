@@ -2,10 +2,10 @@
 #include <librdkafka/rdkafka.h>
 
 #include <memory>
-#include <regex>
 #include <utility>
 
 #include "connectors/kafka/consumer.h"
+#include "connectors/kafka/topic_pattern.h"
 #include "penstock/connectors/kafka.h"
 #include "runtime/core/status.h"
 #include "runtime/metrics/metrics.h"
@@ -112,15 +112,6 @@ class Reader final : public SourceReader<T> {
   Counter* tombstones_ = nullptr;
 };
 
-bool IsRegex(const std::string& text) {
-  try {
-    std::regex regex(text);
-    return true;
-  } catch (const std::regex_error&) {
-    return false;
-  }
-}
-
 std::string Join(const std::vector<std::string>& names) {
   std::string joined;
   for (const std::string& name : names) joined += (joined.empty() ? "" : ",") + name;
@@ -142,7 +133,9 @@ absl::Status BasicSource<T>::Validate() const {
   for (const std::string& topic : topics) {
     if (topic.empty()) problems.push_back("a name in .topics is empty");
   }
-  if (!IsRegex(topic_pattern)) problems.push_back(".topic_pattern '" + topic_pattern + "' is no regular expression");
+  if (const TopicPattern pattern(topic_pattern); !pattern.error().empty()) {
+    problems.push_back(fmt::format(".topic_pattern '{}' is no regular expression: {}", topic_pattern, pattern.error()));
+  }
   if (start.kind() == StartFrom::Kind::kGroup && group_id.empty()) {
     problems.push_back("start from the group's offsets needs .group_id");
   }
@@ -179,19 +172,24 @@ template struct BasicSource<Bytes>;
 template struct BasicSource<Record>;
 
 std::optional<Bytes> Headers::last(std::string_view name) const {
-  rd_kafka_headers_t* headers = nullptr;
-  if (message_ == nullptr) return std::nullopt;
-  if (rd_kafka_message_headers(static_cast<const rd_kafka_message_t*>(message_), &headers) != 0) return std::nullopt;
-  const void* value = nullptr;
-  size_t size = 0;
-  if (rd_kafka_header_get_last(headers, std::string(name).c_str(), &value, &size) != 0) return std::nullopt;
-  if (value == nullptr) return std::nullopt;
-  return BytesOf(value, size);
+  std::optional<Bytes> found;
+  for_each([&](std::string_view each, std::optional<Bytes> value) {
+    if (each == name) found = value;
+  });
+  return found;
 }
 
 void Headers::for_each(const std::function<void(std::string_view, std::optional<Bytes>)>& visit) const {
+  if (message_ == nullptr) {
+    ByteReader in(encoded_);
+    std::string_view name;
+    std::optional<Bytes> value;
+    while (in.remaining() > 0 && detail::ReadString(in, name) && Serde<std::optional<Bytes>>::Read(in, value)) {
+      visit(name, value);
+    }
+    return;
+  }
   rd_kafka_headers_t* headers = nullptr;
-  if (message_ == nullptr) return;
   if (rd_kafka_message_headers(static_cast<const rd_kafka_message_t*>(message_), &headers) != 0) return;
   const char* name = nullptr;
   const void* value = nullptr;

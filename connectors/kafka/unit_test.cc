@@ -4,6 +4,7 @@
 #include "connectors/kafka/assignment.h"
 #include "connectors/kafka/retry_thread.h"
 #include "connectors/kafka/test_support.h"
+#include "connectors/kafka/topic_pattern.h"
 
 namespace penstock::kafka {
 namespace {
@@ -29,6 +30,17 @@ TEST_CASE("partitions are dealt evenly and by a rule that does not change", "[ka
   REQUIRE(TopicHash("a") == 0xaf63dc4c8601ec8cull);
   REQUIRE(OwnerOf("a", 0, 4) == 0);
   REQUIRE(OwnerOf("a", 5, 4) == 1);
+}
+
+TEST_CASE("topic patterns match whole names, and never Kafka's own topics", "[kafka]") {
+  const TopicPattern pattern("orders-[ab]|.*-out");
+  REQUIRE(pattern.error().empty());
+  REQUIRE(pattern.Matches("orders-a"));
+  REQUIRE(pattern.Matches("x-out"));
+  REQUIRE_FALSE(pattern.Matches("orders-ab"));
+  REQUIRE_FALSE(pattern.Matches("my-orders-a"));
+  REQUIRE_FALSE(TopicPattern(".*").Matches("__consumer_offsets"));
+  REQUIRE_FALSE(TopicPattern("a(").error().empty());
 }
 
 TEST_CASE("a source names all its problems in one message", "[kafka]") {

@@ -1,11 +1,10 @@
 #include "examples/realtime_aggregator/event.h"
 
-#include <charconv>
-#include <string_view>
-
+#include <simdjson.h>
 #include <unistd.h>
 
-#include <simdjson.h>
+#include <charconv>
+#include <string_view>
 
 using penstock::Bytes;
 
@@ -31,7 +30,8 @@ bool PaddingIsReadable(const Bytes& value) {
 
 absl::StatusOr<Event> ParseCsv(std::string_view line) {
   const size_t comma = line.find(',');
-  if (comma == std::string_view::npos || comma == 0) return absl::InvalidArgumentError("no session before the first comma");
+  if (comma == std::string_view::npos || comma == 0)
+    return absl::InvalidArgumentError("no session before the first comma");
   Event event{std::string(line.substr(0, comma)), 0};
   const char* end = line.data() + line.size();
   const auto [stop, error] = std::from_chars(line.data() + comma + 1, end, event.time);

@@ -2,11 +2,11 @@
 #ifndef PENSTOCK_EXAMPLES_REALTIME_AGGREGATOR_EVENT_H_
 #define PENSTOCK_EXAMPLES_REALTIME_AGGREGATOR_EVENT_H_
 
+#include <penstock/job.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
-
-#include <penstock/job.h>
 
 struct Event {
   std::string session_id;

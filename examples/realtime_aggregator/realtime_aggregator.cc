@@ -2,13 +2,13 @@
 //
 //   realtime_aggregator --brokers localhost:9092 [--input events-raw] [--output sessions-aggregated]
 //                       [--format json|csv] [--bounded] [--delivery at-least-once|exactly-once]
-#include <charconv>
-#include <optional>
-#include <string>
-
 #include <fmt/format.h>
 #include <penstock/connectors/kafka.h>
 #include <penstock/job.h>
+
+#include <charconv>
+#include <optional>
+#include <string>
 
 #include "examples/realtime_aggregator/event.h"
 
@@ -26,7 +26,7 @@ Delivery delivery_of(const std::string& name) {
 
 }  // namespace
 
-PENSTOCK_JOB("realtime-aggregator-v1", (Environment& env, const Args& args)) {
+PENSTOCK_JOB("realtime-aggregator-v1", (Environment & env, const Args& args)) {
   const bool csv = args.get("format", "json") == "csv";
   env.source("events", kafka::Source{.brokers = args["brokers"],
                                      .topics = {args.get("input", "events-raw")},

@@ -1,5 +1,6 @@
 #include "jobmanager/rpc/grpc_server.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
@@ -29,8 +30,7 @@ class StreamReactor final : public grpc::ServerBidiReactor<In, Out> {
     std::function<void(const GatewayPtr&, bool orderly)> on_closed;
   };
 
-  explicit StreamReactor(Handlers handlers)
-      : handlers_(std::move(handlers)), link_(std::make_shared<Link>(this)) {
+  explicit StreamReactor(Handlers handlers) : handlers_(std::move(handlers)), link_(std::make_shared<Link>(this)) {
     this->StartRead(&in_);
   }
 
@@ -132,6 +132,11 @@ class StreamReactor final : public grpc::ServerBidiReactor<In, Out> {
   bool orderly_ = false;
 };
 
+// The library shuts down with its last user, for up to ten seconds when one comes back just then: one user stays.
+void KeepLibrary() {
+  [[maybe_unused]] static const bool kept = (grpc_init(), true);
+}
+
 template <class In, class Out>
 class RefusedStream final : public grpc::ServerBidiReactor<In, Out> {
  public:
@@ -186,7 +191,8 @@ class ControlGrpcService final : public proto::JobManagerControl::CallbackServic
   grpc::ServerBidiReactor<proto::HostToJobManager, proto::JobManagerToHost>* Host(
       grpc::CallbackServerContext* context) override {
     const auto token = context->client_metadata().find(kTokenKey);
-    if (!Accepts(token == context->client_metadata().end() ? "" : std::string(token->second.data(), token->second.size()))) {
+    if (!Accepts(token == context->client_metadata().end() ? ""
+                                                           : std::string(token->second.data(), token->second.size()))) {
       return new RefusedStream<proto::HostToJobManager, proto::JobManagerToHost>(BadToken());
     }
     using Reactor = StreamReactor<HostGateway, proto::HostToJobManager, proto::JobManagerToHost>;
@@ -241,6 +247,7 @@ struct GrpcServer::Parts {
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcServerOptions options, ControlService& service,
                                                               ProgramSource* programs) {
+  KeepLibrary();
   auto parts = std::make_unique<Parts>(options, service, programs);
   grpc::ServerBuilder builder;
   int bound_port = 0;

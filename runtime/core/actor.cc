@@ -7,7 +7,8 @@
 
 namespace penstock {
 
-Actor::Actor(std::string name, const Clock& clock) : name_(std::move(name)), clock_(clock), thread_([this] { Run(); }) {}
+Actor::Actor(std::string name, const Clock& clock)
+    : name_(std::move(name)), clock_(clock), thread_([this] { Run(); }) {}
 
 Actor::~Actor() { Stop(); }
 

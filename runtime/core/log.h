@@ -3,10 +3,10 @@
 #ifndef PENSTOCK_RUNTIME_CORE_LOG_H_
 #define PENSTOCK_RUNTIME_CORE_LOG_H_
 
+#include <fmt/format.h>
+
 #include <string>
 #include <string_view>
-
-#include <fmt/format.h>
 
 namespace penstock::log {
 
@@ -21,9 +21,9 @@ Level ParseLevel(std::string_view name);
 
 }  // namespace penstock::log
 
-#define PENSTOCK_LOG(level, ...)                                                  \
-  do {                                                                            \
-    if (::penstock::log::Enabled(::penstock::log::Level::level))                  \
+#define PENSTOCK_LOG(level, ...)                                                       \
+  do {                                                                                 \
+    if (::penstock::log::Enabled(::penstock::log::Level::level))                       \
       ::penstock::log::Write(::penstock::log::Level::level, fmt::format(__VA_ARGS__)); \
   } while (false)
 

@@ -3,6 +3,7 @@
 #include <backtrace.h>
 #include <cxxabi.h>
 #include <elf.h>
+#include <fmt/format.h>
 #include <link.h>
 
 #include <atomic>
@@ -13,8 +14,6 @@
 #include <map>
 #include <memory>
 #include <sstream>
-
-#include <fmt/format.h>
 
 namespace penstock {
 namespace {

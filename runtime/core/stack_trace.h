@@ -16,8 +16,8 @@ std::string SymbolizeHere(const std::vector<void*>& frames);
 // program does not link penstock_throw_trace.
 std::vector<void*> LastThrowStack();
 
-// The text of a crash file (crash_handler.h), symbolised against the files it names. Call it in a process of its own: it
-// keeps what it has read in memory, and trusts the debug information of files it did not make.
+// The text of a crash file (crash_handler.h), symbolised against the files it names. Call it in a process of its own:
+// it keeps what it has read in memory, and trusts the debug information of files it did not make.
 std::string SymbolizeCrashFile(const std::string& crash_text);
 
 // How LastThrowStack gets at the object that is linked into job programs only.

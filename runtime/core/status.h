@@ -3,10 +3,10 @@
 #ifndef PENSTOCK_RUNTIME_CORE_STATUS_H_
 #define PENSTOCK_RUNTIME_CORE_STATUS_H_
 
+#include <fmt/format.h>
+
 #include <string>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,10 +19,10 @@ absl::Status MakeStatus(absl::StatusCode code, fmt::format_string<Args...> forma
   return absl::Status(code, fmt::format(format, std::forward<Args>(args)...));
 }
 
-#define PENSTOCK_DEFINE_STATUS(Name, code)                                              \
-  template <class... Args>                                                              \
-  absl::Status Name(fmt::format_string<Args...> format, Args&&... args) {               \
-    return MakeStatus(absl::StatusCode::code, format, std::forward<Args>(args)...);     \
+#define PENSTOCK_DEFINE_STATUS(Name, code)                                          \
+  template <class... Args>                                                          \
+  absl::Status Name(fmt::format_string<Args...> format, Args&&... args) {           \
+    return MakeStatus(absl::StatusCode::code, format, std::forward<Args>(args)...); \
   }
 PENSTOCK_DEFINE_STATUS(InvalidArgument, kInvalidArgument)
 PENSTOCK_DEFINE_STATUS(NotFound, kNotFound)

@@ -40,8 +40,8 @@ std::vector<void*> NewestThrow() {
 }  // namespace
 
 extern "C" [[noreturn]] __attribute__((visibility("default"), noinline)) void __cxa_throw(void* object,
-                                                                                           std::type_info* type,
-                                                                                           void (*destructor)(void*)) {
+                                                                                          std::type_info* type,
+                                                                                          void (*destructor)(void*)) {
   newest.count = 0;
   _Unwind_Backtrace(Keep, &newest);
   using Throw = void (*)(void*, std::type_info*, void (*)(void*));

@@ -1,6 +1,5 @@
-#include <stdexcept>
-
 #include <catch2/catch.hpp>
+#include <stdexcept>
 
 #include "runtime/core/stack_trace.h"
 

@@ -1,11 +1,10 @@
 // One suite for every way in which buffers get from a partition to a gate.
 #include <atomic>
+#include <catch2/catch.hpp>
 #include <map>
 #include <memory>
 #include <random>
 #include <thread>
-
-#include <catch2/catch.hpp>
 
 #include "runtime/core/mutex.h"
 #include "runtime/exchange/exchange_endpoint.h"
@@ -64,7 +63,8 @@ struct Exchange {
   std::vector<std::unique_ptr<InputGate>> gates;
 
   explicit Exchange(int consumers) {
-    partition = ResultPartition::Create(*producer_pool, consumers, producer_wait, [this] { producer_wait.Wake(); }).value();
+    partition =
+        ResultPartition::Create(*producer_pool, consumers, producer_wait, [this] { producer_wait.Wake(); }).value();
     for (int i = 0; i < consumers; ++i) {
       consumer_waits.push_back(std::make_unique<TestWait>());
       gates.push_back(std::make_unique<InputGate>([wait = consumer_waits.back().get()] { wait->Wake(); }));

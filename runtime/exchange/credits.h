@@ -1,7 +1,8 @@
 // Credit accounting of one remote channel, as pure values: facts in, decisions out. Both ends live in peer_link.cc.
 //
-// One credit is the right to send one buffer. The receiver grants what it has reserved in its pool; the sender announces
-// its backlog with every buffer, so that the receiver may reserve floating buffers for a channel that can use them.
+// One credit is the right to send one buffer. The receiver grants what it has reserved in its pool; the sender
+// announces its backlog with every buffer, so that the receiver may reserve floating buffers for a channel that can use
+// them.
 #ifndef PENSTOCK_RUNTIME_EXCHANGE_CREDITS_H_
 #define PENSTOCK_RUNTIME_EXCHANGE_CREDITS_H_
 
@@ -47,7 +48,8 @@ class ReceiverCredits {
   // Credits are announced together: at once when the sender may be out of them, else when half of a window is free.
   bool ShouldAnnounce() const {
     const int granted = outstanding_ - ungranted_;
-    return ungranted_ > 0 && (granted == 0 || ungranted_ >= (granted + 1) / 2 || ungranted_ >= kFloatingBuffersPerChannelMax);
+    return ungranted_ > 0 &&
+           (granted == 0 || ungranted_ >= (granted + 1) / 2 || ungranted_ >= kFloatingBuffersPerChannelMax);
   }
   uint32_t TakeGrant() {
     const uint32_t grant = ungranted_;

@@ -1,8 +1,7 @@
 #include "runtime/exchange/credits.h"
 
-#include <random>
-
 #include <catch2/catch.hpp>
+#include <random>
 
 namespace penstock {
 namespace {

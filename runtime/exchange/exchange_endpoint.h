@@ -22,7 +22,8 @@ inline constexpr int64_t kPeerConnectTimeoutMs = 30'000;
 class ExchangeEndpoint {
  public:
   // Listens on host:0. Unavailable when the host cannot be bound.
-  static absl::StatusOr<std::unique_ptr<ExchangeEndpoint>> Listen(const std::string& host, JobId job, AttemptId attempt);
+  static absl::StatusOr<std::unique_ptr<ExchangeEndpoint>> Listen(const std::string& host, JobId job,
+                                                                  AttemptId attempt);
   virtual ~ExchangeEndpoint() = default;
 
   virtual const std::string& address() const = 0;

@@ -2,12 +2,12 @@
 #ifndef PENSTOCK_RUNTIME_EXCHANGE_GRPC_PEER_STREAM_H_
 #define PENSTOCK_RUNTIME_EXCHANGE_GRPC_PEER_STREAM_H_
 
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
+
 #include <functional>
 #include <utility>
 #include <vector>
-
-#include <grpcpp/support/byte_buffer.h>
-#include <grpcpp/support/slice.h>
 
 #include "runtime/exchange/peer_link.h"
 

@@ -137,8 +137,8 @@ void PeerLink::AddBuffers(OutMessage& message) {
     Buffer buffer = out.subpartition->Pop(&backlog);
     if (buffer) {
       OutMessage::Part part;
-      wire::AppendBufferHeader(
-          {out.channel, out.credits.Spend(), static_cast<uint32_t>(backlog), buffer.size()}, part.header);
+      wire::AppendBufferHeader({out.channel, out.credits.Spend(), static_cast<uint32_t>(backlog), buffer.size()},
+                               part.header);
       message.bytes += part.header.size() + buffer.size();
       part.buffer = std::move(buffer);
       message.parts.push_back(std::move(part));

@@ -45,7 +45,8 @@ absl::Status RemoteInputChannel::Deliver(const wire::BufferHeader& header, wire:
       return cursor.Copy(dropped.data(), dropped.size()) ? absl::OkStatus() : DataLoss("an exchange message was cut");
     }
     switch (credits_.Arrived(header.sequence, header.backlog)) {
-      case ReceiverCredits::Arrival::kAccept: break;
+      case ReceiverCredits::Arrival::kAccept:
+        break;
       case ReceiverCredits::Arrival::kGap:
         return DataLoss("channel {} jumped to sequence {}", header.channel, header.sequence);
       case ReceiverCredits::Arrival::kNoCredit:
@@ -54,9 +55,10 @@ absl::Status RemoteInputChannel::Deliver(const wire::BufferHeader& header, wire:
     buffer = std::move(reserved_.back());
     reserved_.pop_back();
     if (header.size > buffer.capacity()) {
-      return FailedPrecondition("channel {} was sent {} bytes, buffers here have {}: set the same "
-                                "taskmanager.memory.segment-size on all TaskManagers",
-                                header.channel, header.size, buffer.capacity());
+      return FailedPrecondition(
+          "channel {} was sent {} bytes, buffers here have {}: set the same "
+          "taskmanager.memory.segment-size on all TaskManagers",
+          header.channel, header.size, buffer.capacity());
     }
     if (!cursor.Copy(buffer.data(), header.size)) return DataLoss("an exchange message was cut");
     buffer.set_size(header.size);

@@ -6,7 +6,8 @@
 namespace penstock {
 
 absl::StatusOr<std::unique_ptr<ResultPartition>> ResultPartition::Create(BufferPool& pool, int subpartitions,
-                                                                         TaskWait& wait, std::function<void()> on_room) {
+                                                                         TaskWait& wait,
+                                                                         std::function<void()> on_room) {
   auto quota = pool.CreateQuota(subpartitions, 1, kFloatingBuffersPerPartition, std::move(on_room));
   if (!quota.ok()) return quota.status();
   std::unique_ptr<ResultPartition> partition(new ResultPartition(subpartitions, wait));

@@ -1,7 +1,7 @@
 // The queue of finished buffers from one producer to one consumer, on the producer's side.
 //
-// Thread-safe: the producer's task pushes; one consumer (the local gate's task, or a link's writer) pops. Bounded by the
-// producer's buffer quota. Shared by both ends.
+// Thread-safe: the producer's task pushes; one consumer (the local gate's task, or a link's writer) pops. Bounded by
+// the producer's buffer quota. Shared by both ends.
 #ifndef PENSTOCK_RUNTIME_EXCHANGE_SUBPARTITION_H_
 #define PENSTOCK_RUNTIME_EXCHANGE_SUBPARTITION_H_
 

@@ -37,7 +37,8 @@ absl::StatusOr<Hello> DecodeHello(std::string_view bytes) {
     return FailedPrecondition("the peer speaks exchange version {}, this worker version {}", hello.version,
                               kExchangeVersion);
   }
-  if (bytes.size() != kHelloBytes) return InvalidArgument("an exchange hello has {} bytes, not {}", bytes.size(), kHelloBytes);
+  if (bytes.size() != kHelloBytes)
+    return InvalidArgument("an exchange hello has {} bytes, not {}", bytes.size(), kHelloBytes);
   uint64_t high = 0;
   uint64_t low = 0;
   cursor.Get(high);

@@ -11,14 +11,18 @@
 
 namespace penstock {
 
-
 const char* PartitioningName(Partitioning partitioning) {
   switch (partitioning) {
-    case Partitioning::kForward: return "forward";
-    case Partitioning::kHash: return "hash";
-    case Partitioning::kRebalance: return "rebalance";
-    case Partitioning::kBroadcast: return "broadcast";
-    case Partitioning::kCustom: return "custom";
+    case Partitioning::kForward:
+      return "forward";
+    case Partitioning::kHash:
+      return "hash";
+    case Partitioning::kRebalance:
+      return "rebalance";
+    case Partitioning::kBroadcast:
+      return "broadcast";
+    case Partitioning::kCustom:
+      return "custom";
   }
   return "?";
 }
@@ -97,8 +101,9 @@ class Compiler {
 
   Partitioning EffectivePartitioning(const LogicalEdge& edge) const {
     if (edge.partitioning != Partitioning::kForward) return edge.partitioning;
-    return ParallelismOf(logical_.nodes[edge.from]) == ParallelismOf(logical_.nodes[edge.to]) ? Partitioning::kForward
-                                                                                              : Partitioning::kRebalance;
+    return ParallelismOf(logical_.nodes[edge.from]) == ParallelismOf(logical_.nodes[edge.to])
+               ? Partitioning::kForward
+               : Partitioning::kRebalance;
   }
 
   bool Chains(const LogicalEdge& edge) const {
@@ -212,8 +217,8 @@ class Compiler {
   const CompileOptions& options_;
   CompiledGraph result_;
   std::vector<std::string> errors_;
-  std::vector<int> inputs_of_;   // by node
-  std::vector<int> vertex_of_;   // by node
+  std::vector<int> inputs_of_;  // by node
+  std::vector<int> vertex_of_;  // by node
 };
 
 }  // namespace

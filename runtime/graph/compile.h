@@ -1,7 +1,7 @@
 // Logical graph → job graph: validation, chaining, ids and hash. Pure.
 //
-// A forward edge between equal parallelisms whose consumer has no other input joins both ends into one chain; a chain is
-// a tree with one head. The hash covers topology, uids and types (not parallelism, not arguments): what must agree
+// A forward edge between equal parallelisms whose consumer has no other input joins both ends into one chain; a chain
+// is a tree with one head. The hash covers topology, uids and types (not parallelism, not arguments): what must agree
 // between the plan the JobManager has and the graph a worker builds.
 #ifndef PENSTOCK_RUNTIME_GRAPH_COMPILE_H_
 #define PENSTOCK_RUNTIME_GRAPH_COMPILE_H_
@@ -29,13 +29,13 @@ struct CompileOptions {
 struct CompiledVertex {
   std::string id;
   int parallelism = 1;
-  std::vector<int> nodes;      // logical node ids; the head first, producers before consumers
-  std::vector<int> in_edges;   // indexes into CompiledGraph::edges
+  std::vector<int> nodes;     // logical node ids; the head first, producers before consumers
+  std::vector<int> in_edges;  // indexes into CompiledGraph::edges
   std::vector<int> out_edges;
 };
 struct CompiledEdge {
-  int logical = 0;             // index into LogicalGraph::edges
-  int from = 0;                // vertex indexes
+  int logical = 0;  // index into LogicalGraph::edges
+  int from = 0;     // vertex indexes
   int to = 0;
   Partitioning partitioning = Partitioning::kForward;  // the effective one
 };

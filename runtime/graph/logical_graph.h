@@ -26,14 +26,14 @@ struct StateInfo {
 struct LogicalNode {
   int id = 0;
   std::string name;
-  std::string uid;          // empty: none given
-  std::string kind;         // source, map, ...
+  std::string uid;   // empty: none given
+  std::string kind;  // source, map, ...
   std::string description;
   int parallelism = 0;      // 0: the job's default
   int parallelism_max = 0;  // 0: no limit of its own
   std::string output_type;
   std::vector<StateInfo> states;
-  std::string delivery;     // sinks
+  std::string delivery;  // sinks
   bool is_source = false;
   bool is_sink = false;
   std::shared_ptr<const OperatorFactory> factory;

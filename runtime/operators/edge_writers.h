@@ -84,10 +84,9 @@ std::shared_ptr<const EdgeFactory> HashEdge(KeyOf key_of) {
   return std::make_shared<EdgeFactory>(
       EdgeFactory{[key_of](ResultPartition& partition, int, uint32_t key_groups) -> std::unique_ptr<ReceiverBase> {
         auto hasher = std::make_shared<KeyHasher<K>>();
-        return MakeEdgeWriter<T>(
-            partition, [key_of, hasher, key_groups, n = partition.size()](const T& value) {
-              return SubtaskOfKeyGroup(KeyGroupOf((*hasher)(std::invoke(key_of, value)), key_groups), n, key_groups);
-            });
+        return MakeEdgeWriter<T>(partition, [key_of, hasher, key_groups, n = partition.size()](const T& value) {
+          return SubtaskOfKeyGroup(KeyGroupOf((*hasher)(std::invoke(key_of, value)), key_groups), n, key_groups);
+        });
       }});
 }
 

@@ -1,8 +1,8 @@
 // flat_map: any number of results per record, and the place where malformed data is told apart from failures.
 //
 // The function returns an optional, a range, a StatusOr of a value, optional or range, or takes (const In&,
-// Collector<Out>&). A non-OK Status is malformed data: counted, sampled into the log, and skipped, failed or sent to the
-// malformed output as the job says. An exception always fails the task.
+// Collector<Out>&). A non-OK Status is malformed data: counted, sampled into the log, and skipped, failed or sent to
+// the malformed output as the job says. An exception always fails the task.
 #ifndef PENSTOCK_RUNTIME_OPERATORS_FLAT_MAP_H_
 #define PENSTOCK_RUNTIME_OPERATORS_FLAT_MAP_H_
 

@@ -32,9 +32,12 @@ class TypedSourceOperator final : public SourceOperator, private SourceOutput<T>
       return result.status();
     }
     switch (*result) {
-      case PollResult::kMore: return SourceStep::kMore;
-      case PollResult::kDry: return SourceStep::kDry;
-      case PollResult::kFinished: return SourceStep::kFinished;
+      case PollResult::kMore:
+        return SourceStep::kMore;
+      case PollResult::kDry:
+        return SourceStep::kDry;
+      case PollResult::kFinished:
+        return SourceStep::kFinished;
     }
     return SourceStep::kFinished;
   }

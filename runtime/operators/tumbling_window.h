@@ -87,9 +87,9 @@ class TumblingWindowOperator final : public UnaryOperator<In, WindowResult<K, Va
     while (!store_->empty() && store_->first_end() - 1 <= watermark_) {
       const TimestampMs end = store_->first_end();
       const bool window_done = store_->TakeFromFirst(kFireSliceRows, [&](const K& key, const Accumulator& accumulator) {
-        const WindowResult<K, Value> result{
-            key, end - window_.size_ms, end,
-            CallUser(this->context_, [&]() -> Value { return aggregate_.result(accumulator); })};
+        const WindowResult<K, Value> result{key, end - window_.size_ms, end, CallUser(this->context_, [&]() -> Value {
+                                              return aggregate_.result(accumulator);
+                                            })};
         this->out_->OnRecord(result, end - 1);
       });
       if (!window_done) return;

@@ -21,7 +21,7 @@ decltype(auto) CallUser(OperatorContext* context, Fn&& fn) {
 
 template <class Fn>
 void OpenFunction(Fn& fn, OperatorContext* context) {
-  if constexpr (requires(Context& c) { fn.open(c); }) {
+  if constexpr (requires(Context & c) { fn.open(c); }) {
     CallUser(context, [&] { fn.open(static_cast<Context&>(*context)); });
   }
 }

@@ -1,6 +1,7 @@
 // Assigns timestamps and makes watermarks, per source split when the chain begins with a source.
 //
-// Watermarks from further up are replaced by its own, but for the last one (kMaxWatermark), which says that all is seen.
+// Watermarks from further up are replaced by its own, but for the last one (kMaxWatermark), which says that all is
+// seen.
 #ifndef PENSTOCK_RUNTIME_OPERATORS_WATERMARKS_H_
 #define PENSTOCK_RUNTIME_OPERATORS_WATERMARKS_H_
 

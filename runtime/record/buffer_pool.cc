@@ -47,7 +47,8 @@ absl::StatusOr<std::shared_ptr<BufferQuota>> BufferPool::CreateQuota(int slots, 
     }
     reserved_ += wanted;
   }
-  return std::shared_ptr<BufferQuota>(new BufferQuota(shared_from_this(), slots, exclusive, floating_max, std::move(on_room)));
+  return std::shared_ptr<BufferQuota>(
+      new BufferQuota(shared_from_this(), slots, exclusive, floating_max, std::move(on_room)));
 }
 
 int BufferPool::used() const {
@@ -93,7 +94,11 @@ void BufferPool::WaitForFloating(std::weak_ptr<BufferQuota> quota) {
 
 BufferQuota::BufferQuota(std::shared_ptr<BufferPool> pool, int slots, int exclusive, int floating_max,
                          std::function<void()> on_room)
-    : pool_(std::move(pool)), exclusive_(exclusive), floating_max_(floating_max), on_room_(std::move(on_room)), held_(slots, 0) {}
+    : pool_(std::move(pool)),
+      exclusive_(exclusive),
+      floating_max_(floating_max),
+      on_room_(std::move(on_room)),
+      held_(slots, 0) {}
 
 BufferQuota::~BufferQuota() {
   MutexLock lock(&mutex_);

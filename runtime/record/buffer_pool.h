@@ -1,11 +1,11 @@
 // Exchange buffers of a fixed size, from one slab per worker.
 //
-// BufferPool owns the memory. A BufferQuota is one task's right to it: every slot (a subpartition, an input channel) has
-// `exclusive` buffers of its own, reserved when the quota is made and never lent to anybody (protocols.md E1), and
+// BufferPool owns the memory. A BufferQuota is one task's right to it: every slot (a subpartition, an input channel)
+// has `exclusive` buffers of its own, reserved when the quota is made and never lent to anybody (protocols.md E1), and
 // beyond these the quota's slots share at most `floating_max` buffers out of what no quota has reserved.
 //
-// Thread-safe: a buffer may be given back by any thread, also long after its task has ended (a transport may hold it), so
-// each buffer holds its quota and each quota its pool.
+// Thread-safe: a buffer may be given back by any thread, also long after its task has ended (a transport may hold it),
+// so each buffer holds its quota and each quota its pool.
 #ifndef PENSTOCK_RUNTIME_RECORD_BUFFER_POOL_H_
 #define PENSTOCK_RUNTIME_RECORD_BUFFER_POOL_H_
 
@@ -79,7 +79,7 @@ class BufferPool : public std::enable_shared_from_this<BufferPool> {
 
   mutable Mutex mutex_;
   std::vector<char*> free_ ABSL_GUARDED_BY(mutex_);
-  int reserved_ ABSL_GUARDED_BY(mutex_) = 0;       // exclusive buffers of all quotas, in use or not
+  int reserved_ ABSL_GUARDED_BY(mutex_) = 0;  // exclusive buffers of all quotas, in use or not
   int floating_used_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<std::weak_ptr<BufferQuota>> waiting_ ABSL_GUARDED_BY(mutex_);
 };
@@ -95,7 +95,8 @@ class BufferQuota : public std::enable_shared_from_this<BufferQuota> {
  private:
   friend class Buffer;
   friend class BufferPool;
-  BufferQuota(std::shared_ptr<BufferPool> pool, int slots, int exclusive, int floating_max, std::function<void()> on_room);
+  BufferQuota(std::shared_ptr<BufferPool> pool, int slots, int exclusive, int floating_max,
+              std::function<void()> on_room);
   void Return(char* data, int slot) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::shared_ptr<BufferPool> pool_;

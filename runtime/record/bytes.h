@@ -17,7 +17,7 @@ class Bytes {
   constexpr Bytes(const char* data, size_t size) : view_(data, size) {}
   constexpr Bytes(std::string_view view) : view_(view) {}
   constexpr Bytes(const char* text) : view_(text) {}
-  Bytes(const std::string& text) : view_(text) {}        
+  Bytes(const std::string& text) : view_(text) {}
 
   constexpr const char* data() const { return view_.data(); }
   constexpr size_t size() const { return view_.size(); }

@@ -4,11 +4,12 @@
 //   frame   := header payload
 //   header  := u32 little-endian: bit 31 = more parts follow, bits 28..30 = kind, bits 0..27 = payload bytes
 //   payload := record: i64 timestamp_ms, Serde bytes | bare record: Serde bytes | watermark: i64 ms
-//            | status: u8 (1 = idle) | end: u8 (1 = drain, 0 = suspend) | barrier: u64 checkpoint id, u64 last decided id
+//            | status: u8 (1 = idle) | end: u8 (1 = drain, 0 = suspend) | barrier: u64 checkpoint id, u64 last decided
+//            id
 //
-// A frame never crosses a buffer, so a record is read in place. A record longer than the rest of an empty buffer travels
-// in parts: frames of the same kind with bit 31 set, but for the last (protocols.md E3).
-// Example, a bare record of the bytes "ab" : 02 00 00 50 61 62.
+// A frame never crosses a buffer, so a record is read in place. A record longer than the rest of an empty buffer
+// travels in parts: frames of the same kind with bit 31 set, but for the last (protocols.md E3). Example, a bare record
+// of the bytes "ab" : 02 00 00 50 61 62.
 #ifndef PENSTOCK_RUNTIME_RECORD_FRAME_H_
 #define PENSTOCK_RUNTIME_RECORD_FRAME_H_
 
@@ -51,7 +52,8 @@ class FrameReader {
     std::memcpy(&header, pos_, sizeof header);
     const uint32_t size = header & kFramePayloadMax;
     const uint8_t kind = header >> 28 & 7;
-    if (kind > kFrameKindLast || static_cast<size_t>(end_ - pos_) - kFrameHeaderBytes < size) return FrameResult::kCorrupt;
+    if (kind > kFrameKindLast || static_cast<size_t>(end_ - pos_) - kFrameHeaderBytes < size)
+      return FrameResult::kCorrupt;
     frame = {static_cast<FrameKind>(kind), (header & kFrameMoreBit) != 0, {pos_ + kFrameHeaderBytes, size}};
     pos_ += kFrameHeaderBytes + size;
     return FrameResult::kFrame;

@@ -46,7 +46,9 @@ struct KeyGroupRange {
   bool operator==(const KeyGroupRange&) const = default;
 };
 inline KeyGroupRange RangeOfSubtask(int subtask, int parallelism, uint32_t key_groups) {
-  const auto ceil_div = [&](uint64_t i) { return static_cast<uint32_t>((i * key_groups + parallelism - 1) / parallelism); };
+  const auto ceil_div = [&](uint64_t i) {
+    return static_cast<uint32_t>((i * key_groups + parallelism - 1) / parallelism);
+  };
   return {ceil_div(static_cast<uint64_t>(subtask)), ceil_div(static_cast<uint64_t>(subtask) + 1)};
 }
 inline int SubtaskOfKeyGroup(KeyGroup group, int parallelism, uint32_t key_groups) {

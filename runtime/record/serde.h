@@ -4,10 +4,10 @@
 //   static bool Read(ByteReader& in, T& value);       // false: the bytes are not a T; value is then unspecified
 //   static std::string TypeName();                    // for people and for the graph hash
 //
-// There are ones for arithmetic types and enums, strings, Bytes, optional, vector, map, pair, tuple, durations, Protobuf
-// messages, aggregates of such (by position; see reflect.h for the limits) and types with a PENSTOCK_SERDE line. Any
-// other type fails to compile and says what to write. This encoding is for the exchange, where both ends are the same
-// program.
+// There are ones for arithmetic types and enums, strings, Bytes, optional, vector, map, pair, tuple, durations,
+// Protobuf messages, aggregates of such (by position; see reflect.h for the limits) and types with a PENSTOCK_SERDE
+// line. Any other type fails to compile and says what to write. This encoding is for the exchange, where both ends are
+// the same program.
 #ifndef PENSTOCK_RUNTIME_RECORD_SERDE_H_
 #define PENSTOCK_RUNTIME_RECORD_SERDE_H_
 
@@ -40,7 +40,9 @@ inline constexpr bool kIsView = std::is_same_v<T, Bytes> || std::is_same_v<T, st
 
 // Made by PENSTOCK_SERDE(Type, members...): found by argument-dependent lookup.
 template <class T>
-concept HasSerdeMembers = requires(T& value) { PenstockMembers(value); };
+concept HasSerdeMembers = requires(T& value) {
+  PenstockMembers(value);
+};
 
 template <class T>
 concept ProtobufMessage = requires(T message, const T& const_message, std::string* out, const void* data, int size) {
@@ -99,10 +101,11 @@ std::string ShortTypeName() {
 // The fallback: aggregates, PENSTOCK_SERDE types, Protobuf messages; else the message that says what to write.
 template <class T>
 struct Serde {
-  static_assert(ProtobufMessage<T> || HasSerdeMembers<T> || reflect::Reflectable<T>,
-                "penstock: there is no Serde for this type. Make it an aggregate of at most 64 public members, or put "
-                "PENSTOCK_SERDE(Type, member, ...) behind its definition, or specialise penstock::Serde<Type> with Write, "
-                "Read and TypeName (see penstock/serde.h).");
+  static_assert(
+      ProtobufMessage<T> || HasSerdeMembers<T> || reflect::Reflectable<T>,
+      "penstock: there is no Serde for this type. Make it an aggregate of at most 64 public members, or put "
+      "PENSTOCK_SERDE(Type, member, ...) behind its definition, or specialise penstock::Serde<Type> with Write, "
+      "Read and TypeName (see penstock/serde.h).");
 
   static void Write(const T& value, ByteWriter& out) {
     if constexpr (ProtobufMessage<T>) {
@@ -132,7 +135,8 @@ struct Serde {
       return std::string(T::descriptor()->full_name());
     } else if constexpr (HasSerdeMembers<T>) {
       T* none = nullptr;
-      return detail::ShortTypeName<T>() + "{" + MemberTypes(static_cast<decltype(PenstockMembers(*none))*>(nullptr)) + "}";
+      return detail::ShortTypeName<T>() + "{" + MemberTypes(static_cast<decltype(PenstockMembers(*none))*>(nullptr)) +
+             "}";
     } else {
       return detail::ShortTypeName<T>() + "{" + ReflectedTypes(std::make_index_sequence<reflect::CountMembers<T>()>{}) +
              "}";
@@ -147,16 +151,16 @@ struct Serde {
   template <size_t... I>
   static std::string ReflectedTypes(std::index_sequence<I...>) {
     std::string names;
-    ((names += (I == 0 ? "" : ",") + std::string(reflect::MemberName<T, I>()) + ":" +
-               Serde<std::remove_const_t<std::remove_pointer_t<decltype(reflect::detail::MemberPointer<T, I>())>>>::TypeName()),
+    ((names +=
+      (I == 0 ? "" : ",") + std::string(reflect::MemberName<T, I>()) + ":" +
+      Serde<std::remove_const_t<std::remove_pointer_t<decltype(reflect::detail::MemberPointer<T, I>())>>>::TypeName()),
      ...);
     return names;
   }
 };
 
 template <class T>
-  requires(std::is_arithmetic_v<T> || std::is_enum_v<T>)
-struct Serde<T> {
+requires(std::is_arithmetic_v<T> || std::is_enum_v<T>) struct Serde<T> {
   static void Write(const T& value, ByteWriter& out) { out.PutFixed(value); }
   static bool Read(ByteReader& in, T& value) { return in.GetFixed(value); }
   static std::string TypeName() {

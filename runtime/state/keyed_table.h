@@ -1,8 +1,8 @@
 // An open-addressing table key → value for one key group, probed by a 64-bit hash that the caller has at hand.
 //
-// Linear probing over a dense array of 8-byte control words (hash fragment and entry index), entries in a vector in order
-// of insertion: iteration is a scan and can be resumed by index, and rehashing moves control words only. Erase swaps
-// with the last entry. Owner: the task's thread. References are valid until the next insertion or erase.
+// Linear probing over a dense array of 8-byte control words (hash fragment and entry index), entries in a vector in
+// order of insertion: iteration is a scan and can be resumed by index, and rehashing moves control words only. Erase
+// swaps with the last entry. Owner: the task's thread. References are valid until the next insertion or erase.
 #ifndef PENSTOCK_RUNTIME_STATE_KEYED_TABLE_H_
 #define PENSTOCK_RUNTIME_STATE_KEYED_TABLE_H_
 
@@ -80,7 +80,8 @@ class KeyedTable {
     size_t slot = HomeSlot(hash);
     while (slots_[slot] != kFree) {
       const uint64_t word = slots_[slot];
-      if (word >> kIndexBits == hash >> 32 && entries_[IndexOf(word)].hash == hash && entries_[IndexOf(word)].key == key) {
+      if (word >> kIndexBits == hash >> 32 && entries_[IndexOf(word)].hash == hash &&
+          entries_[IndexOf(word)].key == key) {
         break;
       }
       slot = NextSlot(slot);

@@ -1,10 +1,9 @@
 #include "runtime/state/keyed_table.h"
 
+#include <catch2/catch.hpp>
 #include <random>
 #include <string>
 #include <unordered_map>
-
-#include <catch2/catch.hpp>
 
 #include "runtime/record/key_hash.h"
 #include "runtime/state/window_store.h"
@@ -31,7 +30,9 @@ TEST_CASE("KeyedTable does what a map does, over random operations", "[state]") 
         REQUIRE(value == model[key]++);
         break;
       }
-      case 2: REQUIRE(table.Erase(hash, key) == (model.erase(key) == 1)); break;
+      case 2:
+        REQUIRE(table.Erase(hash, key) == (model.erase(key) == 1));
+        break;
       case 3: {
         const int* found = table.Find(hash, key);
         REQUIRE((found != nullptr) == (model.count(key) == 1));

@@ -1,11 +1,12 @@
 // ValueState<V>: a value per key, declared as a member of a keyed function:
 //
-//   struct Dedupe { ValueState<bool> seen{"seen"}; void operator()(const Event&, KeyedContext<Key>&, Collector<Event>&); };
+//   struct Dedupe { ValueState<bool> seen{"seen"}; void operator()(const Event&, KeyedContext<Key>&,
+//   Collector<Event>&); };
 //
-// A key's states lie together in one row, so that a record costs one lookup however many there are. The member registers
-// when the function is copied inside a StateScope: once while the graph is built, so that the plan lists it, and once per
-// subtask, so that it is bound to the subtask's rows. Owner: the task's thread; usable only while the function handles a
-// record of a key.
+// A key's states lie together in one row, so that a record costs one lookup however many there are. The member
+// registers when the function is copied inside a StateScope: once while the graph is built, so that the plan lists it,
+// and once per subtask, so that it is bound to the subtask's rows. Owner: the task's thread; usable only while the
+// function handles a record of a key.
 #ifndef PENSTOCK_RUNTIME_STATE_VALUE_STATE_H_
 #define PENSTOCK_RUNTIME_STATE_VALUE_STATE_H_
 

@@ -1,5 +1,5 @@
-// Accumulators of keyed windows: window end → key group → key. A fire is a scan of what lies under one end, a purge drops
-// it (protocols.md C9).
+// Accumulators of keyed windows: window end → key group → key. A fire is a scan of what lies under one end, a purge
+// drops it (protocols.md C9).
 //
 // Owner: the task's thread. The pane of the last record is remembered, since neighbours in a stream mostly share it.
 #ifndef PENSTOCK_RUNTIME_STATE_WINDOW_STORE_H_
@@ -31,7 +31,7 @@ class WindowStore {
       last_end_ = window_end;
     }
     return (*last_pane_)[KeyGroupOf(hash, key_groups_).value - range_.begin].FindOrInsert(hash, key,
-                                                                                        std::forward<Make>(make));
+                                                                                          std::forward<Make>(make));
   }
 
   bool empty() const { return panes_.empty(); }

@@ -1,5 +1,5 @@
-// What a logical graph carries so that a worker can build tasks from it: typed code behind untyped factories. Made by the
-// API when the program builds its graph; immutable and shared by all subtasks afterwards.
+// What a logical graph carries so that a worker can build tasks from it: typed code behind untyped factories. Made by
+// the API when the program builds its graph; immutable and shared by all subtasks afterwards.
 #ifndef PENSTOCK_RUNTIME_TASK_FACTORIES_H_
 #define PENSTOCK_RUNTIME_TASK_FACTORIES_H_
 

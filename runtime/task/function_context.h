@@ -28,7 +28,7 @@ class Context {
  public:
   virtual ~Context() = default;
 
-  virtual int subtask() const = 0;            // 0-based
+  virtual int subtask() const = 0;  // 0-based
   virtual int parallelism() const = 0;
   virtual uint32_t attempt() const = 0;
   virtual const std::string& job_name() const = 0;

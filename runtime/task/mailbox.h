@@ -1,8 +1,8 @@
 // How other threads reach a task, and the one place where a task sleeps (protocols.md D1, D2).
 //
-// Two classes of mail: *anytime* mail runs inside any wait and may not touch records (cancel, notices); *between-records*
-// mail runs at the top of the loop only. Wake() carries nothing: it makes the waiting task look at its condition again.
-// Threads: Post*, Wake, Cancel from any; the rest from the task's own. Bounded by kMailboxMax.
+// Two classes of mail: *anytime* mail runs inside any wait and may not touch records (cancel, notices);
+// *between-records* mail runs at the top of the loop only. Wake() carries nothing: it makes the waiting task look at
+// its condition again. Threads: Post*, Wake, Cancel from any; the rest from the task's own. Bounded by kMailboxMax.
 #ifndef PENSTOCK_RUNTIME_TASK_MAILBOX_H_
 #define PENSTOCK_RUNTIME_TASK_MAILBOX_H_
 
@@ -43,7 +43,8 @@ class Mailbox final : public TaskWait, public Waker {
   bool WaitUntil(WaitKind kind, std::string_view why, absl::FunctionRef<bool()> ready) override {
     return WaitUntilDeadline(kind, why, ready, kNoDeadline);
   }
-  // As WaitUntil, and true also when the monotonic deadline has passed; an input wait ends for between-records mail too.
+  // As WaitUntil, and true also when the monotonic deadline has passed; an input wait ends for between-records mail
+  // too.
   bool WaitUntilDeadline(WaitKind kind, std::string_view why, absl::FunctionRef<bool()> ready, int64_t deadline_ns)
       ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -32,7 +32,7 @@ class OperatorContext : public Context {
   virtual Counter& source_records() = 0;
   virtual Counter& sink_records() = 0;
   virtual void sample_malformed(const std::string& reason) = 0;  // counts and logs at a bounded rate
-  virtual void Fail(absl::Status status) = 0;    // the task fails after the current record
+  virtual void Fail(absl::Status status) = 0;                    // the task fails after the current record
 };
 
 // The outputs of an operator besides its main one.
@@ -51,12 +51,12 @@ class Operator {
   // A fire in progress (protocols.md D3): the loop calls Continue in slices and takes no input until it is done, but
   // serves its mailbox in between.
   virtual bool HasPending() const { return false; }
-  virtual void Continue() {}                                // user
+  virtual void Continue() {}  // user
   // Between records: after each source batch and at the automatic watermark interval. now_ms is monotonic.
   virtual void OnTick(int64_t now_ms) { (void)now_ms; }
   // All input has ended: emit what is left. Waits like any emission.
   virtual absl::Status Finish() { return absl::OkStatus(); }  // user
-  virtual void Close() {}                                   // user
+  virtual void Close() {}                                     // user
 };
 
 // Rows a fire handles before the loop looks at its mailbox.
@@ -68,7 +68,7 @@ enum class SourceStep { kMore, kDry, kFinished };
 class SourceOperator : public Operator {
  public:
   ReceiverBase* Input(int) final { return nullptr; }
-  virtual absl::StatusOr<SourceStep> Poll() = 0;            // user
+  virtual absl::StatusOr<SourceStep> Poll() = 0;  // user
 };
 
 }  // namespace penstock

@@ -23,8 +23,12 @@ class ChainOperatorContext final : public OperatorContext {
   Counter& counter(std::string_view name) override { return group_.GetCounter(name); }
   Histogram& histogram(std::string_view name) override { return group_.GetHistogram(name); }
   void gauge(std::string_view name, std::function<double()> read) override { group_.SetGauge(name, std::move(read)); }
-  void log_info(std::string_view line) override { PENSTOCK_LOG(info, "[{}] [{}] {}", chain_.info_.Label(), name_, line); }
-  void log_warn(std::string_view line) override { PENSTOCK_LOG(warn, "[{}] [{}] {}", chain_.info_.Label(), name_, line); }
+  void log_info(std::string_view line) override {
+    PENSTOCK_LOG(info, "[{}] [{}] {}", chain_.info_.Label(), name_, line);
+  }
+  void log_warn(std::string_view line) override {
+    PENSTOCK_LOG(warn, "[{}] [{}] {}", chain_.info_.Label(), name_, line);
+  }
   bool cancelled() const override { return chain_.mailbox_->cancelled(); }
   std::shared_ptr<Waker> waker() override { return chain_.mailbox_; }
   bool WaitUntil(std::string_view why, const std::function<bool()>& ready) override {
@@ -85,8 +89,8 @@ OperatorChain::OperatorChain(const CompiledGraph& graph, const CompiledVertex& v
 
 OperatorChain::~OperatorChain() = default;
 
-std::vector<ReceiverBase*> OperatorChain::ReceiversOf(const CompiledGraph& graph, const CompiledVertex& vertex, int node,
-                                                      int output,
+std::vector<ReceiverBase*> OperatorChain::ReceiversOf(const CompiledGraph& graph, const CompiledVertex& vertex,
+                                                      int node, int output,
                                                       const std::vector<std::unique_ptr<ResultPartition>>& partitions) {
   std::vector<ReceiverBase*> receivers;
   const auto& edges = graph.logical->edges;
@@ -100,7 +104,8 @@ std::vector<ReceiverBase*> OperatorChain::ReceiversOf(const CompiledGraph& graph
     const CompiledEdge& compiled = graph.edges[vertex.out_edges[i]];
     const LogicalEdge& edge = edges[compiled.logical];
     if (edge.from != node || edge.from_output != output) continue;
-    const bool rebalanced = compiled.partitioning == Partitioning::kRebalance && edge.partitioning != compiled.partitioning;
+    const bool rebalanced =
+        compiled.partitioning == Partitioning::kRebalance && edge.partitioning != compiled.partitioning;
     const EdgeFactory& factory = rebalanced ? *edge.rebalance_factory : *edge.factory;
     writers_.push_back(factory.create_writer(*partitions[i], info_.subtask, info_.key_groups));
     receivers.push_back(writers_.back().get());
@@ -113,8 +118,7 @@ void OperatorChain::Wire(const CompiledGraph& graph, const CompiledVertex& verte
   for (size_t i = 0; i < vertex.nodes.size(); ++i) {
     const LogicalNode& node = graph.logical->nodes[vertex.nodes[i]];
     for (size_t output = 0; output < node.outputs.size(); ++output) {
-      std::vector<ReceiverBase*> receivers =
-          ReceiversOf(graph, vertex, node.id, static_cast<int>(output), partitions);
+      std::vector<ReceiverBase*> receivers = ReceiversOf(graph, vertex, node.id, static_cast<int>(output), partitions);
       if (receivers.empty() && output != kMainOutput) continue;  // nobody asked for it
       if (receivers.size() == 1) {
         operators_[i]->SetOutput(static_cast<int>(output), receivers.front());

@@ -41,7 +41,8 @@ class OperatorChain {
   // One slice of the furthest pending fire downstream.
   void ContinuePending();
   void OnTick(int64_t now_ms);
-  // The next operator's Finish, producers first; true when all have finished. Pending fires are run by the loop between.
+  // The next operator's Finish, producers first; true when all have finished. Pending fires are run by the loop
+  // between.
   bool FinishNext(absl::Status& status);
   void Close();
 
@@ -66,7 +67,7 @@ class OperatorChain {
   const Clock& clock_;
   const std::shared_ptr<Mailbox> mailbox_;
   SplitTable splits_;
-  std::vector<std::unique_ptr<MetricGroup>> groups_;                 // by position in vertex.nodes
+  std::vector<std::unique_ptr<MetricGroup>> groups_;  // by position in vertex.nodes
   std::vector<std::unique_ptr<ChainOperatorContext>> contexts_;
   std::vector<std::unique_ptr<Operator>> operators_;
   std::vector<std::unique_ptr<FanOutBase>> fan_outs_;

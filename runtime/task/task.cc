@@ -7,6 +7,7 @@
 #include <typeinfo>
 #include <utility>
 
+#include "runtime/core/crash_handler.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
 #include "runtime/core/thread_name.h"
@@ -54,6 +55,7 @@ void Task::AddInput(std::shared_ptr<InputChannel> channel, int edge, int produce
 
 void Task::Start() {
   thread_ = std::thread([this] {
+    const ThreadCrashStack crash_stack;  // so that even a stack overflow in user code is reported
     SetThreadName(info_.vertex_name);
     Run();
   });
@@ -160,7 +162,9 @@ bool Task::StepInput() {
 void Task::HandleFrame(InputState& input, int channel, const Frame& frame) {
   switch (frame.kind) {
     case FrameKind::kRecord:
-    case FrameKind::kBareRecord: HandleRecord(input, frame); return;
+    case FrameKind::kBareRecord:
+      HandleRecord(input, frame);
+      return;
     case FrameKind::kWatermark: {
       TimestampMs watermark = kNoTimestamp;
       if (frame.payload.size() == sizeof watermark) std::memcpy(&watermark, frame.payload.data(), sizeof watermark);
@@ -168,13 +172,15 @@ void Task::HandleFrame(InputState& input, int channel, const Frame& frame) {
       break;
     }
     case FrameKind::kStatus:
-      tracker_.OnStatus(channel, !frame.payload.empty() && frame.payload[0] == 1 ? InputStatus::kIdle : InputStatus::kActive);
+      tracker_.OnStatus(channel,
+                        !frame.payload.empty() && frame.payload[0] == 1 ? InputStatus::kIdle : InputStatus::kActive);
       break;
     case FrameKind::kEnd:
       ++ended_inputs_;
       tracker_.OnStatus(channel, InputStatus::kFinished);
       break;
-    case FrameKind::kBarrier: return;
+    case FrameKind::kBarrier:
+      return;
   }
   OnTimeChange();
 }
@@ -218,7 +224,8 @@ void Task::OnTimeChange() {
 void Task::AfterBatch() {
   const int64_t now_ns = environment_.clock.MonotonicNs();
   // Source chains make their watermarks here; others only look for idleness now and then.
-  if (chain_.source() != nullptr || now_ns - last_tick_ns_ >= environment_.options.auto_watermark_interval_ms * 1'000'000) {
+  if (chain_.source() != nullptr ||
+      now_ns - last_tick_ns_ >= environment_.options.auto_watermark_interval_ms * 1'000'000) {
     last_tick_ns_ = now_ns;
     chain_.OnTick(now_ns / 1'000'000);
   }
@@ -270,7 +277,8 @@ void Task::FailWithException() {
   failed_ = true;
   failure_.operator_name = chain_.failing_operator();
   failure_.domain = TaskFailure::Domain::kUser;
-  if (const std::type_info* type = abi::__cxa_current_exception_type()) failure_.exception_type = Demangle(type->name());
+  if (const std::type_info* type = abi::__cxa_current_exception_type())
+    failure_.exception_type = Demangle(type->name());
   try {
     throw;
   } catch (const std::exception& e) {
@@ -300,9 +308,8 @@ TaskStats Task::ReadStats() const {
   stats.input_watermark = input_watermark_;
   if (const int holder = watermark_holder_; holder >= 0 && holder < static_cast<int>(inputs_.size())) {
     const CompiledEdge& edge = graph_.edges[inputs_[holder].edge];
-    stats.watermark_holder =
-        fmt::format("subtask {} of {}", inputs_[holder].producer_subtask,
-                    graph_.logical->nodes[graph_.vertices[edge.from].nodes.front()].name);
+    stats.watermark_holder = fmt::format("subtask {} of {}", inputs_[holder].producer_subtask,
+                                         graph_.logical->nodes[graph_.vertices[edge.from].nodes.front()].name);
   }
   if (stats.status_note.empty()) {
     const std::string waiting = mailbox_->WaitingFor();

@@ -1,7 +1,7 @@
 // A task: one subtask of one chain, run by one thread of its own.
 //
-// Threads: Start, Cancel, ReadStats from any; everything else is the task's. Listener calls come from the task's thread.
-// Lifetime: Join before destruction (the destructor does). User exceptions are caught once, in Run.
+// Threads: Start, Cancel, ReadStats from any; everything else is the task's. Listener calls come from the task's
+// thread. Lifetime: Join before destruction (the destructor does). User exceptions are caught once, in Run.
 #ifndef PENSTOCK_RUNTIME_TASK_TASK_H_
 #define PENSTOCK_RUNTIME_TASK_TASK_H_
 
@@ -25,8 +25,8 @@ namespace penstock {
 enum class TaskState { kCreated, kInitializing, kRunning, kFinished, kCanceling, kCanceled, kFailed };
 
 struct TaskOptions {
-  int64_t buffer_timeout_ms = 100;             // a bound on how long a buffer may wait; flushing is otherwise by need
-  int64_t auto_watermark_interval_ms = 200;    // idle splits are noticed at this pace
+  int64_t buffer_timeout_ms = 100;           // a bound on how long a buffer may wait; flushing is otherwise by need
+  int64_t auto_watermark_interval_ms = 200;  // idle splits are noticed at this pace
 };
 
 class TaskListener {

@@ -71,7 +71,7 @@ class SplitClock {
   const int64_t idle_after_ms_;
   WatermarkTracker tracker_;
   std::vector<TimestampMs> max_time_;
-  std::vector<char> active_;              // a record came since the last poll
+  std::vector<char> active_;  // a record came since the last poll
   std::vector<int64_t> silent_since_ms_;
 };
 

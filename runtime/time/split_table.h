@@ -73,7 +73,7 @@ class SplitTable {
     std::atomic<bool> idle{false};
   };
 
-  mutable Mutex mutex_;        // for growth against Snapshot
+  mutable Mutex mutex_;  // for growth against Snapshot
   std::deque<Split> splits_;
   int current_ = 0;
 };

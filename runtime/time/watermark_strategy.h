@@ -3,8 +3,8 @@
 //   bounded_disorder<Event>(5s, &Event::time)     the watermark trails the largest time seen by the bound
 //   monotonous<Event>(&Event::time)               times never go back within a split
 //   no_watermarks<Event>(&Event::time)            timestamps only
-// .idle_after(30s): a split that is caught up and silent for so long does not hold time back (default 30 s; never() turns
-// it off). The time is a member pointer or a callable, in epoch milliseconds.
+// .idle_after(30s): a split that is caught up and silent for so long does not hold time back (default 30 s; never()
+// turns it off). The time is a member pointer or a callable, in epoch milliseconds.
 #ifndef PENSTOCK_RUNTIME_TIME_WATERMARK_STRATEGY_H_
 #define PENSTOCK_RUNTIME_TIME_WATERMARK_STRATEGY_H_
 

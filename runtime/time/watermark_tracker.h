@@ -28,10 +28,10 @@ class WatermarkTracker {
   }
 
   struct Change {
-    bool advanced = false;       // the watermark below is news
-    bool idle_changed = false;   // so is `idle`
+    bool advanced = false;      // the watermark below is news
+    bool idle_changed = false;  // so is `idle`
     TimestampMs watermark = kNoTimestamp;
-    bool idle = false;           // no input is ACTIVE, but some may become so
+    bool idle = false;  // no input is ACTIVE, but some may become so
   };
   // What the inputs amount to, against what was reported by the last call.
   Change Update() {
@@ -66,7 +66,8 @@ class WatermarkTracker {
   TimestampMs input_watermark(int input) const { return inputs_[input].watermark; }
   InputStatus status(int input) const { return inputs_[input].status; }
   bool all_finished() const {
-    return std::all_of(inputs_.begin(), inputs_.end(), [](const Input& i) { return i.status == InputStatus::kFinished; });
+    return std::all_of(inputs_.begin(), inputs_.end(),
+                       [](const Input& i) { return i.status == InputStatus::kFinished; });
   }
   int size() const { return static_cast<int>(inputs_.size()); }
 

@@ -7,10 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <fstream>
+#include <string_view>
 
 #include "runtime/core/status.h"
 #include "runtime/core/version.h"
@@ -43,14 +45,22 @@ class Fd {
 
 const char* MachineName(uint16_t machine) {
   switch (machine) {
-    case EM_X86_64: return "x86_64";
-    case EM_AARCH64: return "aarch64";
-    case EM_386: return "i386";
-    case EM_ARM: return "arm";
-    case EM_RISCV: return "riscv";
-    case EM_PPC64: return "ppc64";
-    case EM_S390: return "s390x";
-    default: return "an unknown machine";
+    case EM_X86_64:
+      return "x86_64";
+    case EM_AARCH64:
+      return "aarch64";
+    case EM_386:
+      return "i386";
+    case EM_ARM:
+      return "arm";
+    case EM_RISCV:
+      return "riscv";
+    case EM_PPC64:
+      return "ppc64";
+    case EM_S390:
+      return "s390x";
+    default:
+      return "an unknown machine";
   }
 }
 
@@ -104,6 +114,12 @@ struct Prepared {
   FailChild(prepared);
 }
 
+// Whether one of these NAME=value has the entry's name. Of two of a name the loader takes another one than getenv.
+bool IsNamedIn(const std::vector<std::string>& environment, std::string_view entry) {
+  const std::string_view name = entry.substr(0, entry.find('=') + 1);
+  return std::ranges::any_of(environment, [&](const std::string& own) { return own.starts_with(name); });
+}
+
 absl::Status OpenOutput(const std::string& path, Fd* fd) {
   fd->Reset(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (fd->get() < 0) return FailedPrecondition("cannot open {}: {}", path, std::strerror(errno));
@@ -126,13 +142,22 @@ absl::StatusOr<Child> StartChild(const ChildSpec& spec) {
   PENSTOCK_RETURN_IF_ERROR(OpenOutput(spec.stdout_path, &out));
   PENSTOCK_RETURN_IF_ERROR(OpenOutput(spec.stderr_path, &err));
 
-  Prepared prepared{{}, {}, spec.program.c_str(), spec.work_dir.c_str(), stdin_read.get(), out.get(), err.get(),
-                    error_write.get(), getpid()};
+  Prepared prepared{{},
+                    {},
+                    spec.program.c_str(),
+                    spec.work_dir.c_str(),
+                    stdin_read.get(),
+                    out.get(),
+                    err.get(),
+                    error_write.get(),
+                    getpid()};
   prepared.argv.push_back(const_cast<char*>(spec.program.c_str()));
   for (const std::string& argument : spec.arguments) prepared.argv.push_back(const_cast<char*>(argument.c_str()));
   prepared.argv.push_back(nullptr);
   for (const std::string& entry : spec.environment) prepared.envp.push_back(const_cast<char*>(entry.c_str()));
-  for (char** entry = environ; *entry != nullptr; ++entry) prepared.envp.push_back(*entry);
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    if (!IsNamedIn(spec.environment, *entry)) prepared.envp.push_back(*entry);
+  }
   prepared.envp.push_back(nullptr);
 
   const pid_t pid = fork();

@@ -15,7 +15,7 @@ struct ChildSpec {
   std::string program;
   std::vector<std::string> arguments;  // without the program's name
   std::string work_dir;
-  std::string stdout_path;             // appended to
+  std::string stdout_path;  // appended to
   std::string stderr_path;
   std::vector<std::string> environment;  // NAME=value, added to this process's own
 };

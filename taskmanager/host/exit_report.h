@@ -29,8 +29,8 @@ proto::WorkerExited DescribeExit(const std::string& job_id, uint32_t attempt, Pr
 
 proto::WorkerExited DescribeFailedStart(const std::string& job_id, uint32_t attempt, const std::string& why);
 
-// Runs `symbolizer` (this program in its hidden mode, or another that prints the text of a crash file) as a child for at
-// most 20 s; the raw file when that fails.
+// Runs `symbolizer` (this program in its hidden mode, or another that prints the text of a crash file) as a child for
+// at most 20 s; the raw file when that fails.
 std::string SymbolizeInChild(const std::string& symbolizer, const std::string& crash_path);
 
 }  // namespace penstock::taskmanager

@@ -58,16 +58,20 @@ void HostAgent::OnClosed(const absl::Status& why) {
 
 void HostAgent::Handle(const proto::JobManagerToHost& message) {
   switch (message.kind_case()) {
-    case proto::JobManagerToHost::kWelcome: return OnWelcome(message.welcome());
-    case proto::JobManagerToHost::kStartWorker: return actions_.start_worker(message.start_worker());
-    case proto::JobManagerToHost::kKillWorker: return actions_.kill_worker(message.kill_worker());
+    case proto::JobManagerToHost::kWelcome:
+      return OnWelcome(message.welcome());
+    case proto::JobManagerToHost::kStartWorker:
+      return actions_.start_worker(message.start_worker());
+    case proto::JobManagerToHost::kKillWorker:
+      return actions_.kill_worker(message.kill_worker());
     case proto::JobManagerToHost::kReadLog: {
       proto::HostToJobManager reply;
       *reply.mutable_log_chunk() = ReadLogDirectory(hello_.log_dir(), message.read_log());
       if (stream_ != nullptr) stream_->Send(reply);
       return;
     }
-    case proto::JobManagerToHost::KIND_NOT_SET: return;
+    case proto::JobManagerToHost::KIND_NOT_SET:
+      return;
   }
 }
 

@@ -1,7 +1,6 @@
+#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
-
-#include <catch2/catch.hpp>
 
 #include "runtime/core/status.h"
 #include "taskmanager/host/exit_report.h"
@@ -124,7 +123,10 @@ TEST_CASE("A missing library is a failed start that names it", "[host]") {
   const std::string path = directory.path + "/err";
   std::ofstream(path) << "./job: error while loading shared libraries: libfoo.so.1: cannot open shared object file: No "
                          "such file or directory\n";
-  const auto never = [](const std::string&) -> std::string { FAIL("nothing crashed"); return ""; };
+  const auto never = [](const std::string&) -> std::string {
+    FAIL("nothing crashed");
+    return "";
+  };
   const auto report = DescribeExit("j", 3, {.exit_code = 127}, path, directory.path + "/crash", never);
   CHECK(report.start_failed());
   CHECK(report.stderr_tail().find("libfoo.so.1") != std::string::npos);

@@ -1,11 +1,11 @@
 #include "taskmanager/host/log_directory.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-
-#include <fmt/format.h>
 
 namespace penstock::taskmanager {
 namespace {
@@ -53,7 +53,8 @@ proto::LogChunk ReadLogDirectory(const std::string& directory, const proto::Read
   chunk.set_name(request.name());
   List(directory, &chunk);
   if (request.list()) return chunk;
-  const bool listed = std::ranges::any_of(chunk.files(), [&](const auto& file) { return file.name() == request.name(); });
+  const bool listed =
+      std::ranges::any_of(chunk.files(), [&](const auto& file) { return file.name() == request.name(); });
   if (!listed) {
     chunk.clear_files();
     chunk.set_error(fmt::format("there is no log file '{}'", request.name()));

@@ -13,6 +13,8 @@
 #include "runtime/core/process_main.h"
 #include "runtime/core/stack_trace.h"
 #include "runtime/core/status.h"
+#include "runtime/metrics/metrics_server.h"
+#include "taskmanager/host/machine.h"
 #include "taskmanager/host/task_manager.h"
 
 namespace penstock::taskmanager {
@@ -44,6 +46,10 @@ TaskManagerOptions OptionsOf(const Config& config) {
   if (options.tmp_dir.empty()) options.tmp_dir = fmt::format("/tmp/penstock-taskmanager-{}", getpid());
   options.log_dir = config.GetString("taskmanager.log.dir");
   if (options.log_dir.empty()) options.log_dir = options.tmp_dir + "/log";
+  for (const auto& [key, value] : config.NonDefault()) {
+    const bool of_workers = key.starts_with("taskmanager.memory.segment") || key.starts_with("taskmanager.network.");
+    if (of_workers || key == "log.level" || key == "insecure") options.worker_config[key] = value;
+  }
   return options;
 }
 
@@ -57,17 +63,29 @@ int Run(int argc, char** argv) {
   if (!cluster_token.ok()) return Fail(cluster_token.status(), kExitStartFailed);
   TaskManagerOptions options = OptionsOf(*config);
   options.cluster_token = *cluster_token;
+  MetricRegistry registry;
+  MetricsServer metrics(registry, {.address = options.data_host,
+                                   .port = static_cast<int>(config->GetInt("metrics.port")),
+                                   .insecure = config->GetBool("insecure")});
+  const absl::Status served = metrics.Start();
+  if (!served.ok()) return Fail(served, kExitStartFailed);
+  options.metrics_address = metrics.address();
   auto manager = TaskManager::Start(options, Clock::System());
   if (!manager.ok()) return Fail(manager.status(), kExitStartFailed);
-  std::printf("penstock-taskmanager %s: %d slots, JobManager at %s\n", (*manager)->id().c_str(), options.slots,
-              options.jobmanager_address.c_str());
+  const auto gauges = registry.CreateGroup("penstock_taskmanager", {{"tm_id", (*manager)->id()}});
+  gauges->SetGauge("slots", [slots = options.slots] { return slots; });
+  gauges->SetGauge("workers", [&manager] { return static_cast<double>((*manager)->workers_count()); });
+  gauges->SetGauge("freeMemoryBytes", [] { return static_cast<double>(FreeMemoryBytes()); });
+  std::printf("penstock-taskmanager %s: %d slots, metrics at %s, JobManager at %s\n", (*manager)->id().c_str(),
+              options.slots, metrics.address().c_str(), options.jobmanager_address.c_str());
   std::fflush(stdout);
   if (const std::string path = config->GetString("io.ports-file"); !path.empty()) {
-    const absl::Status written = WritePortsFile(path, {{"id", (*manager)->id()}});
+    const absl::Status written = WritePortsFile(path, {{"id", (*manager)->id()}, {"metrics", metrics.address()}});
     if (!written.ok()) return Fail(written, kExitStartFailed);
   }
   AwaitTerminationSignal();
   PENSTOCK_LOG(info, "shutting down");
+  metrics.Stop();
   (*manager)->Stop();
   return kExitOk;
 }

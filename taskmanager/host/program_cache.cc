@@ -1,16 +1,14 @@
 #include "taskmanager/host/program_cache.h"
 
-#include <openssl/evp.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <vector>
 
+#include "runtime/core/bundle.h"
+#include "runtime/core/digest.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
 
@@ -19,30 +17,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool IsDigest(const std::string& digest) {
-  return digest.size() == 64 && digest.find_first_not_of("0123456789abcdef") == std::string::npos;
+// The executable inside an unpacked bundle, unpacking it when that has not been done. One rename makes it appear whole.
+absl::StatusOr<std::string> ProgramOfBundle(const std::string& bundle_path) {
+  const std::string directory = bundle_path + ".unpacked";
+  if (!fs::exists(directory)) {
+    std::error_code error;
+    const std::string temporary = directory + ".part";
+    fs::remove_all(temporary, error);
+    PENSTOCK_RETURN_IF_ERROR(ExtractBundle(bundle_path, temporary).status());
+    fs::rename(temporary, directory, error);
+    if (error) return Internal("cannot rename {}: {}", temporary, error.message());
+  }
+  return fmt::format("{}/{}", directory, kBundleProgram);
 }
 
 }  // namespace
-
-absl::StatusOr<std::string> Sha256OfFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return NotFound("cannot read {}", path);
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  if (context == nullptr || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) {
-    return Internal("sha256 is not available in this OpenSSL");
-  }
-  std::vector<char> block(1 << 20);
-  while (in.read(block.data(), static_cast<std::streamsize>(block.size())) || in.gcount() > 0) {
-    EVP_DigestUpdate(context.get(), block.data(), static_cast<size_t>(in.gcount()));
-  }
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int bytes = 0;
-  EVP_DigestFinal_ex(context.get(), digest, &bytes);
-  std::string hex;
-  for (unsigned int i = 0; i < bytes; ++i) hex += fmt::format("{:02x}", digest[i]);
-  return hex;
-}
 
 void ProgramCache::Stop() {
   MutexLock lock(&mutex_);
@@ -57,7 +46,7 @@ bool ProgramCache::PauseUnlessStopped(int64_t pause_ms) {
 }
 
 absl::StatusOr<std::string> ProgramCache::Get(const std::string& digest, bool is_bundle) {
-  if (!IsDigest(digest)) return InvalidArgument("'{}' is no sha256 digest", digest);
+  if (!IsSha256Hex(digest)) return InvalidArgument("'{}' is no sha256 digest", digest);
   std::error_code error;
   fs::create_directories(directory_, error);
   if (error) return FailedPrecondition("cannot create {}: {}", directory_, error.message());
@@ -74,7 +63,7 @@ absl::StatusOr<std::string> ProgramCache::Get(const std::string& digest, bool is
     fs::rename(part_path, path, error);
     if (error) return Internal("cannot rename {}: {}", part_path, error.message());
   }
-  if (is_bundle) return Unimplemented("program {} is a bundle, which this TaskManager cannot unpack", digest);
+  if (is_bundle) return ProgramOfBundle(path);
   return path;
 }
 
@@ -85,8 +74,9 @@ absl::Status ProgramCache::Fetch(const std::string& digest, const std::string& p
     PENSTOCK_ASSIGN_OR_RETURN(const int64_t got_bytes, FetchOnce(digest, part_path, &ended));
     if (ended.ok()) return ended;
     fruitless = got_bytes > 0 ? 0 : fruitless + 1;
-    const bool broken = ended.code() == absl::StatusCode::kUnavailable || ended.code() == absl::StatusCode::kCancelled ||
-                        ended.code() == absl::StatusCode::kUnknown || ended.code() == absl::StatusCode::kInternal;
+    const bool broken = ended.code() == absl::StatusCode::kUnavailable ||
+                        ended.code() == absl::StatusCode::kCancelled || ended.code() == absl::StatusCode::kUnknown ||
+                        ended.code() == absl::StatusCode::kInternal;
     if (ended.code() == absl::StatusCode::kOutOfRange) {
       std::error_code error;
       fs::remove(part_path, error);  // longer than the program: it cannot be its beginning

@@ -47,9 +47,6 @@ class ProgramCache {
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-// sha256 of a file as 64 lower-case hex digits.
-absl::StatusOr<std::string> Sha256OfFile(const std::string& path);
-
 }  // namespace penstock::taskmanager
 
 #endif  // PENSTOCK_TASKMANAGER_HOST_PROGRAM_CACHE_H_

@@ -52,16 +52,19 @@ struct TaskManager::Parts {
                 return transport.FetchProgram(digest, offset, sink);
               }),
         agent(HelloOf(options),
-              {.start_worker = [this](proto::StartWorker start) { supervisor.Start(std::move(start)); },
+              {.start_worker =
+                   [this](proto::StartWorker start) {
+                     auto& config = *start.mutable_spec()->mutable_config();
+                     for (const auto& [key, value] : options.worker_config) config.insert({key, value});
+                     supervisor.Start(std::move(start));
+                   },
                .kill_worker = [this](const proto::KillWorker& kill) { supervisor.Kill(kill); },
                .running = [this] { return supervisor.Running(); }},
               transport, clock),
         supervisor({.log_dir = options.log_dir,
                     .tmp_dir = options.tmp_dir,
-                    .symbolize =
-                        [program = options.symbolizer](const std::string& crash_path) {
-                          return SymbolizeInChild(program, crash_path);
-                        }},
+                    .symbolize = [program = options.symbolizer](
+                                     const std::string& crash_path) { return SymbolizeInChild(program, crash_path); }},
                    cache, clock, [this](proto::HostToJobManager report) { agent.Report(std::move(report)); }) {}
 
   const TaskManagerOptions options;
@@ -92,6 +95,8 @@ void TaskManager::Stop() {
   parts_->supervisor.Stop();
   parts_->agent.Stop();
 }
+
+size_t TaskManager::workers_count() const { return parts_->supervisor.Running().size(); }
 
 const std::string& TaskManager::id() const { return parts_->options.id; }
 

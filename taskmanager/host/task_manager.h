@@ -5,6 +5,7 @@
 #define PENSTOCK_TASKMANAGER_HOST_TASK_MANAGER_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -14,16 +15,17 @@
 namespace penstock::taskmanager {
 
 struct TaskManagerOptions {
-  std::string id;                        // taskmanager.id; empty: made from the host's name and a random part
-  std::string jobmanager_address;        // host:port of jobmanager.rpc
-  std::string cluster_token;             // empty: none is asked for
-  std::string data_host = "127.0.0.1";   // taskmanager.host
-  int32_t slots = 2;                     // taskmanager.numberOfTaskSlots
-  std::string tmp_dir;                   // taskmanager.tmp.dir: programs/, workers/
-  std::string log_dir;                   // taskmanager.log.dir
-  std::string metrics_address;           // of this process's own /metrics; empty: none
-  int64_t memory_bytes = 0;              // taskmanager.memory.size; 0: the limit of the machine or cgroup
-  std::string symbolizer;                // a program with the mode `symbolize FILE`; empty: this program itself
+  std::string id;                       // taskmanager.id; empty: made from the host's name and a random part
+  std::string jobmanager_address;       // host:port of jobmanager.rpc
+  std::string cluster_token;            // empty: none is asked for
+  std::string data_host = "127.0.0.1";  // taskmanager.host
+  int32_t slots = 2;                    // taskmanager.numberOfTaskSlots
+  std::string tmp_dir;                  // taskmanager.tmp.dir: programs/, workers/
+  std::string log_dir;                  // taskmanager.log.dir
+  std::string metrics_address;          // of this process's own /metrics; empty: none
+  int64_t memory_bytes = 0;             // taskmanager.memory.size; 0: the limit of the machine or cgroup
+  std::map<std::string, std::string> worker_config;  // for its workers, where neither job nor JobManager says otherwise
+  std::string symbolizer;  // a program with the mode `symbolize FILE`; empty: this program itself
 };
 
 class TaskManager {
@@ -33,6 +35,8 @@ class TaskManager {
   ~TaskManager();
   void Stop();
   const std::string& id() const;
+  // Workers that run or are being started here.
+  size_t workers_count() const;
 
  private:
   struct Parts;

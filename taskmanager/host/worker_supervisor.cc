@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <utility>
@@ -19,6 +20,15 @@ namespace penstock::taskmanager {
 namespace {
 
 constexpr int64_t kBusyProgramPauseMs = 50;
+
+// A bundle brings its libraries in lib/ beside the program; they stand before the host's.
+std::vector<std::string> LibraryPathOf(const std::string& program) {
+  const std::filesystem::path libraries = std::filesystem::path(program).parent_path() / "lib";
+  if (!std::filesystem::is_directory(libraries)) return {};
+  const char* inherited = std::getenv("LD_LIBRARY_PATH");
+  return {fmt::format("LD_LIBRARY_PATH={}{}{}", libraries.string(), inherited == nullptr ? "" : ":",
+                      inherited == nullptr ? "" : inherited)};
+}
 
 // A worker reads its specification first; if it never does, this blocks until it ends.
 void WriteSpec(int fd, const proto::WorkerSpec& spec) {
@@ -103,7 +113,7 @@ void WorkerSupervisor::Spawn(const Key& key, const std::string& program) {
                                  .work_dir = work_dir,
                                  .stdout_path = PathOf(key, ".out"),
                                  .stderr_path = PathOf(key, ".err"),
-                                 .environment = {}});
+                                 .environment = LibraryPathOf(program)});
   if (absl::IsUnavailable(child.status()) && ++worker.tries < kBusyProgramTriesMax) {
     actor_.PostAfter(std::chrono::milliseconds(kBusyProgramPauseMs), [this, key, program] { Spawn(key, program); });
     return;
@@ -122,8 +132,8 @@ void WorkerSupervisor::Spawn(const Key& key, const std::string& program) {
     const ProcessEnd end = AwaitZombie(child.pid);
     close(child.stdin_fd);  // open until here: its end would tell the worker that the host is gone
     // Here and not on the actor's thread, because symbols take their time.
-    proto::WorkerExited report = DescribeExit(key.first, key.second, end, PathOf(key, ".err"),
-                                              spec.work_dir() + "/crash", options_.symbolize);
+    proto::WorkerExited report =
+        DescribeExit(key.first, key.second, end, PathOf(key, ".err"), spec.work_dir() + "/crash", options_.symbolize);
     actor_.Post([this, key, report = std::move(report)]() mutable { OnEnded(key, std::move(report)); });
   });
   if (worker.killed) KillNow(key, false);  // while it was tried again

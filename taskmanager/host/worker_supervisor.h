@@ -1,8 +1,9 @@
 // Starts, watches and kills the worker processes of a host.
 //
 // Owner: its actor's thread, which is also the thread that starts the children (they die with it); a second thread
-// fetches programs, and one thread per worker waits for its end. Public methods may be called from any thread. Lifetime:
-// Stop() ends all workers, waits for them and reports them; idempotent. Limits: kWorkersMax workers at a time.
+// fetches programs, and one thread per worker waits for its end. Public methods may be called from any thread.
+// Lifetime: Stop() ends all workers, waits for them and reports them; idempotent. Limits: kWorkersMax workers at a
+// time.
 #ifndef PENSTOCK_TASKMANAGER_HOST_WORKER_SUPERVISOR_H_
 #define PENSTOCK_TASKMANAGER_HOST_WORKER_SUPERVISOR_H_
 
@@ -26,8 +27,8 @@ inline constexpr size_t kWorkersMax = 4096;
 inline constexpr int kBusyProgramTriesMax = 40;
 
 struct SupervisorOptions {
-  std::string log_dir;        // <job>-<attempt>.out and .err
-  std::string tmp_dir;        // workers/<job>-<attempt>
+  std::string log_dir;            // <job>-<attempt>.out and .err
+  std::string tmp_dir;            // workers/<job>-<attempt>
   int64_t kill_grace_ms = 2'000;  // between SIGTERM and SIGKILL
   Symbolizer symbolize;
 };
@@ -50,9 +51,9 @@ class WorkerSupervisor {
   using Key = std::pair<std::string, uint32_t>;  // job id, attempt
   struct Worker {
     proto::StartWorker start;
-    pid_t pid = -1;        // -1: its program is being fetched
+    pid_t pid = -1;  // -1: its program is being fetched
     bool killed = false;
-    bool ended = false;    // the process is a zombie: its pid is still its own
+    bool ended = false;  // the process is a zombie: its pid is still its own
     int tries = 0;
     std::thread waiter;
   };

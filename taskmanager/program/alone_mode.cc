@@ -64,8 +64,8 @@ int RunAlone(const JobDefinition& job, const std::vector<std::string>& arguments
 
   int slots = 1;
   for (const CompiledVertex& vertex : compiled->vertices) slots = std::max(slots, vertex.parallelism);
-  auto cluster = taskmanager::LocalCluster::Start({.taskmanagers = 1, .slots_per_taskmanager = slots},
-                                                  MakeExecutorFactory(job));
+  auto cluster =
+      taskmanager::LocalCluster::Start({.taskmanagers = 1, .slots_per_taskmanager = slots}, MakeExecutorFactory(job));
   if (!cluster.ok()) return Fail(cluster.status(), 1);
   const absl::StatusOr<std::string> job_id = (*cluster)->Submit(compiled->graph, parsed->job);
   if (!job_id.ok()) return Fail(job_id.status(), 1);

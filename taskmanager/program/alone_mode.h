@@ -2,10 +2,10 @@
 #ifndef PENSTOCK_TASKMANAGER_PROGRAM_ALONE_MODE_H_
 #define PENSTOCK_TASKMANAGER_PROGRAM_ALONE_MODE_H_
 
+#include <penstock/job.h>
+
 #include <string>
 #include <vector>
-
-#include <penstock/job.h>
 
 namespace penstock::program {
 

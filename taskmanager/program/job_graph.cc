@@ -12,12 +12,6 @@
 namespace penstock::program {
 namespace {
 
-// Lives as long as the process: task metrics may be read until the end.
-MetricRegistry& ProcessRegistry() {
-  static auto* registry = new MetricRegistry();
-  return *registry;
-}
-
 absl::StatusOr<Config> ConfigOf(const proto::WorkerSpec& spec) {
   ConfigSources sources;
   for (const auto& [key, value] : spec.config()) sources.overrides.emplace_back(key, value);
@@ -41,6 +35,11 @@ absl::StatusOr<worker::JobExecutorOptions> OptionsOf(const proto::WorkerSpec& sp
 
 }  // namespace
 
+MetricRegistry& ProcessRegistry() {
+  static auto* registry = new MetricRegistry();
+  return *registry;
+}
+
 absl::StatusOr<CompiledGraph> BuildGraph(const JobDefinition& job, const GraphRequest& request) {
   const Args args(request.arguments);
   Environment env;
@@ -50,10 +49,9 @@ absl::StatusOr<CompiledGraph> BuildGraph(const JobDefinition& job, const GraphRe
     return Aborted("the job's function threw while it built the graph: {}", e.what());
   }
   for (const std::string& error : args.errors()) env.AddError(error);
-  return Compile(env.shared_graph(), {.name = job.name,
-                                      .uid = job.name,
-                                      .parallelism = request.parallelism,
-                                      .key_groups = request.key_groups});
+  return Compile(
+      env.shared_graph(),
+      {.name = job.name, .uid = job.name, .parallelism = request.parallelism, .key_groups = request.key_groups});
 }
 
 worker::ExecutorFactory MakeExecutorFactory(const JobDefinition& job) {
@@ -66,9 +64,9 @@ worker::ExecutorFactory MakeExecutorFactory(const JobDefinition& job) {
     request.key_groups = static_cast<int>(config.GetInt("pipeline.max-parallelism"));
     PENSTOCK_ASSIGN_OR_RETURN(CompiledGraph graph, BuildGraph(job, request));
     PENSTOCK_ASSIGN_OR_RETURN(worker::JobExecutorOptions options, OptionsOf(spec, config));
-    PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<worker::TaskExecutor> executor,
-                              worker::JobExecutor::Create(std::move(graph), std::move(options), events,
-                                                          Clock::System(), ProcessRegistry()));
+    PENSTOCK_ASSIGN_OR_RETURN(
+        std::unique_ptr<worker::TaskExecutor> executor,
+        worker::JobExecutor::Create(std::move(graph), std::move(options), events, Clock::System(), ProcessRegistry()));
     return executor;
   };
 }

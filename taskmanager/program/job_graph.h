@@ -2,13 +2,14 @@
 #ifndef PENSTOCK_TASKMANAGER_PROGRAM_JOB_GRAPH_H_
 #define PENSTOCK_TASKMANAGER_PROGRAM_JOB_GRAPH_H_
 
+#include <penstock/job.h>
+
 #include <string>
 #include <vector>
 
-#include <penstock/job.h>
-
 #include "absl/status/statusor.h"
 #include "runtime/graph/compile.h"
+#include "runtime/metrics/metrics.h"
 #include "taskmanager/worker/worker_control.h"
 
 namespace penstock::program {
@@ -22,6 +23,9 @@ struct GraphRequest {
 // Runs the author's function. InvalidArgument lists every error of graph and arguments; an exception of the function
 // becomes Aborted with its message.
 absl::StatusOr<CompiledGraph> BuildGraph(const JobDefinition& job, const GraphRequest& request);
+
+// The metrics of all tasks of this process. Lives as long as the process: they may be read until the end.
+MetricRegistry& ProcessRegistry();
 
 // A factory of executors that run this program's tasks.
 worker::ExecutorFactory MakeExecutorFactory(const JobDefinition& job);

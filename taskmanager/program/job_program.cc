@@ -1,8 +1,8 @@
 // The main of every job program: run alone, plan, worker.
+#include <penstock/job.h>
+
 #include <string>
 #include <vector>
-
-#include <penstock/job.h>
 
 #include "absl/synchronization/mutex.h"
 #include "runtime/core/log.h"
@@ -18,7 +18,9 @@ int RunJobProgram(const JobDefinition& job, int argc, char** argv) {
   log::Init(job.name);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   if (!arguments.empty() && arguments[0] == "plan") return program::RunPlan(job);
-  if (!arguments.empty() && arguments[0] == "worker") return worker::RunWorker(program::MakeExecutorFactory(job));
+  if (!arguments.empty() && arguments[0] == "worker") {
+    return worker::RunWorker(program::MakeExecutorFactory(job), program::ProcessRegistry());
+  }
   return program::RunAlone(job, arguments);
 }
 

@@ -1,14 +1,13 @@
 #include "taskmanager/program/plan_mode.h"
 
+#include <google/protobuf/util/json_util.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <iostream>
 #include <iterator>
-#include <string>
-
-#include <unistd.h>
-
-#include <google/protobuf/util/json_util.h>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "runtime/core/status.h"
 #include "taskmanager/program/job_graph.h"

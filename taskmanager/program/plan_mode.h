@@ -1,4 +1,5 @@
-// `<job> plan`: reads {"arguments": [...], "parallelism": n} from standard input and prints the job graph as proto3 JSON.
+// `<job> plan`: reads {"arguments": [...], "parallelism": n} from standard input and prints the job graph as proto3
+// JSON.
 #ifndef PENSTOCK_TASKMANAGER_PROGRAM_PLAN_MODE_H_
 #define PENSTOCK_TASKMANAGER_PROGRAM_PLAN_MODE_H_
 

@@ -1,5 +1,6 @@
 #include "taskmanager/rpc/grpc_transport.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
@@ -16,7 +17,13 @@ namespace {
 
 constexpr int kMessageBytesMax = 64 << 20;
 
+// The library shuts down with its last user, for up to ten seconds when one comes back just then: one user stays.
+void KeepLibrary() {
+  [[maybe_unused]] static const bool kept = (grpc_init(), true);
+}
+
 std::unique_ptr<proto::JobManagerControl::Stub> MakeStub(const std::string& address) {
+  KeepLibrary();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 2'000);
@@ -36,8 +43,8 @@ absl::Status ToAbsl(const grpc::Status& status) {
 template <class Out, class In>
 class GrpcStream final : public ControlStream<Out>, private grpc::ClientBidiReactor<Out, In> {
  public:
-  using Start = std::function<void(proto::JobManagerControl::Stub&, grpc::ClientContext*,
-                                   grpc::ClientBidiReactor<Out, In>*)>;
+  using Start =
+      std::function<void(proto::JobManagerControl::Stub&, grpc::ClientContext*, grpc::ClientBidiReactor<Out, In>*)>;
 
   GrpcStream(const std::string& address, const std::string& token, StreamListener<In>& listener, const Start& start)
       : listener_(listener), stub_(MakeStub(address)) {

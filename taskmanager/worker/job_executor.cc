@@ -1,11 +1,11 @@
 #include "taskmanager/worker/job_executor.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <utility>
-
-#include <unistd.h>
 
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
@@ -15,13 +15,20 @@ namespace {
 
 proto::TaskState ToProto(TaskState state) {
   switch (state) {
-    case TaskState::kCreated: return proto::CREATED;
-    case TaskState::kInitializing: return proto::INITIALIZING;
-    case TaskState::kRunning: return proto::RUNNING;
-    case TaskState::kFinished: return proto::FINISHED;
-    case TaskState::kCanceling: return proto::CANCELING;
-    case TaskState::kCanceled: return proto::CANCELED;
-    case TaskState::kFailed: return proto::FAILED;
+    case TaskState::kCreated:
+      return proto::CREATED;
+    case TaskState::kInitializing:
+      return proto::INITIALIZING;
+    case TaskState::kRunning:
+      return proto::RUNNING;
+    case TaskState::kFinished:
+      return proto::FINISHED;
+    case TaskState::kCanceling:
+      return proto::CANCELING;
+    case TaskState::kCanceled:
+      return proto::CANCELED;
+    case TaskState::kFailed:
+      return proto::FAILED;
   }
   return proto::FAILED;
 }
@@ -43,10 +50,10 @@ int64_t ResidentBytes() {
 // Where everything runs, and how channels are numbered: by edge, producer and consumer, alike in all workers.
 struct JobExecutor::Deployment {
   int own_index = 0;
-  std::vector<std::string> addresses;            // by worker index
+  std::vector<std::string> addresses;  // by worker index
   std::vector<std::string> worker_ids;
-  std::vector<std::vector<int>> worker_of;       // by vertex index and subtask
-  std::vector<uint32_t> first_channel;           // by edge
+  std::vector<std::vector<int>> worker_of;  // by vertex index and subtask
+  std::vector<uint32_t> first_channel;      // by edge
 
   static absl::StatusOr<Deployment> From(const proto::DeployTasks& deploy, const CompiledGraph& graph) {
     Deployment result;
@@ -60,7 +67,8 @@ struct JobExecutor::Deployment {
     result.worker_ids.resize(deploy.placements_size());
     for (const proto::WorkerPlacement& placement : deploy.placements()) {
       if (placement.index() < 0 || placement.index() >= deploy.placements_size()) {
-        return InvalidArgument("worker index {} of a deployment of {} workers", placement.index(), deploy.placements_size());
+        return InvalidArgument("worker index {} of a deployment of {} workers", placement.index(),
+                               deploy.placements_size());
       }
       result.addresses[placement.index()] = placement.data_address();
       result.worker_ids[placement.index()] = placement.worker_id();
@@ -86,11 +94,10 @@ struct JobExecutor::Deployment {
 absl::StatusOr<std::unique_ptr<JobExecutor>> JobExecutor::Create(CompiledGraph graph, JobExecutorOptions options,
                                                                  TaskEvents& events, const Clock& clock,
                                                                  MetricRegistry& registry) {
-  std::unique_ptr<JobExecutor> executor(
-      new JobExecutor(std::move(graph), std::move(options), events, clock, registry));
-  PENSTOCK_ASSIGN_OR_RETURN(executor->endpoint_, ExchangeEndpoint::Listen(executor->options_.data_host,
-                                                                          executor->options_.job,
-                                                                          executor->options_.attempt));
+  std::unique_ptr<JobExecutor> executor(new JobExecutor(std::move(graph), std::move(options), events, clock, registry));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      executor->endpoint_,
+      ExchangeEndpoint::Listen(executor->options_.data_host, executor->options_.job, executor->options_.attempt));
   return executor;
 }
 
@@ -154,12 +161,17 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment) {
                                   ResultPartition::Create(*pool_, consumers, *mailbox, [mailbox] { mailbox->Wake(); }));
         partitions.push_back(std::move(partition));
       }
-      TaskInfo info{graph_.graph.name(), vertex.id, graph_.graph.vertices(static_cast<int>(v)).name(), subtask,
-                    vertex.parallelism, options_.attempt.value, static_cast<uint32_t>(graph_.graph.key_groups())};
-      tasks_[{static_cast<int>(v), subtask}] = std::make_unique<Task>(
-          graph_, vertex, std::move(info),
-          Task::Environment{clock_, registry_, *this, options_.task, options_.throw_stack}, std::move(mailbox),
-          std::move(partitions));
+      TaskInfo info{graph_.graph.name(),
+                    vertex.id,
+                    graph_.graph.vertices(static_cast<int>(v)).name(),
+                    subtask,
+                    vertex.parallelism,
+                    options_.attempt.value,
+                    static_cast<uint32_t>(graph_.graph.key_groups())};
+      tasks_[{static_cast<int>(v), subtask}] =
+          std::make_unique<Task>(graph_, vertex, std::move(info),
+                                 Task::Environment{clock_, registry_, *this, options_.task, options_.throw_stack},
+                                 std::move(mailbox), std::move(partitions));
     }
   }
   return absl::OkStatus();
@@ -185,8 +197,8 @@ absl::Status JobExecutor::ConnectChannel(const Deployment& deployment, int edge,
   const bool produced_here = producer_worker == deployment.own_index;
   const bool consumed_here = consumer_worker == deployment.own_index;
   if (!produced_here && !consumed_here) return absl::OkStatus();
-  const uint32_t channel = deployment.first_channel[edge] +
-                           static_cast<uint32_t>(from) * graph_.vertices[compiled.to].parallelism + to;
+  const uint32_t channel =
+      deployment.first_channel[edge] + static_cast<uint32_t>(from) * graph_.vertices[compiled.to].parallelism + to;
   std::shared_ptr<Subpartition> subpartition;
   if (produced_here) {
     const std::vector<int>& out_edges = graph_.vertices[compiled.from].out_edges;
@@ -256,9 +268,15 @@ void JobExecutor::OnTaskState(const TaskInfo& info, TaskState state, const TaskF
     out.set_operator_name(failure->operator_name);
     if (options_.symbolize && !failure->stack.empty()) out.set_stack(options_.symbolize(failure->stack));
     switch (failure->domain) {
-      case TaskFailure::Domain::kUser: out.set_domain(proto::Failure::USER); break;
-      case TaskFailure::Domain::kExternal: out.set_domain(proto::Failure::EXTERNAL); break;
-      case TaskFailure::Domain::kInternal: out.set_domain(proto::Failure::INTERNAL); break;
+      case TaskFailure::Domain::kUser:
+        out.set_domain(proto::Failure::USER);
+        break;
+      case TaskFailure::Domain::kExternal:
+        out.set_domain(proto::Failure::EXTERNAL);
+        break;
+      case TaskFailure::Domain::kInternal:
+        out.set_domain(proto::Failure::INTERNAL);
+        break;
     }
     out.set_retryable(true);
   }

@@ -75,7 +75,7 @@ class JobExecutor final : public TaskExecutor, private TaskListener {
   int running_ ABSL_GUARDED_BY(mutex_) = 0;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<std::pair<int, int>, std::unique_ptr<Task>> tasks_ ABSL_GUARDED_BY(mutex_);  // by vertex index and subtask
-  std::map<int, std::unique_ptr<PeerLink>> links_;                                       // by worker index
+  std::map<int, std::unique_ptr<PeerLink>> links_;                                      // by worker index
 };
 
 }  // namespace penstock::worker

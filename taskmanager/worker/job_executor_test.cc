@@ -1,11 +1,11 @@
 #include "taskmanager/worker/job_executor.h"
 
+#include <penstock/job.h>
+
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <map>
 #include <stdexcept>
-
-#include <catch2/catch.hpp>
-#include <penstock/job.h>
 
 #include "tests/support/test_job.h"
 
@@ -23,7 +23,8 @@ struct Event {
 // Workers of one attempt in this process, joined by real gRPC streams.
 class TestCluster : public TaskEvents {
  public:
-  TestCluster(const std::function<void(Environment&)>& build, int parallelism, int workers, int64_t network_bytes = 8 << 20) {
+  TestCluster(const std::function<void(Environment&)>& build, int parallelism, int workers,
+              int64_t network_bytes = 8 << 20) {
     proto::DeployTasks deploy;
     for (int i = 0; i < workers; ++i) {
       Environment env;
@@ -248,7 +249,8 @@ TEST_CASE("A blocked sink stops a fast source over gRPC, with bounded buffers an
   };
   TestCluster cluster(
       [&](Environment& env) {
-        env.source("big", NumberedSource<std::string>{1'000'000, [](int64_t i) { return std::string(1000, 'a' + i % 26); }})
+        env.source("big",
+                   NumberedSource<std::string>{1'000'000, [](int64_t i) { return std::string(1000, 'a' + i % 26); }})
             .parallelism(1)
             .partition_by([](const std::string&, int) { return 1; })  // subtask 1 runs on the other worker
             .sink("out", sink)
@@ -270,7 +272,7 @@ TEST_CASE("A blocked sink stops a fast source over gRPC, with bounded buffers an
   CHECK(receiver.buffers_used() <= kExclusiveBuffersPerChannel + kFloatingBuffersPerChannelMax);
   int64_t records_out = 0;
   for (const auto& task : sender.tasks()) records_out = std::max(records_out, task.records_out());
-  CHECK(records_out < 1000);             // of a million: 30 KB buffers hold about 32 records each
+  CHECK(records_out < 1000);              // of a million: 30 KB buffers hold about 32 records each
   CHECK(sender.rss_bytes() < 500 << 20);  // the stream would be a gigabyte
   cluster.Cancel();
   cluster.AwaitEnd();

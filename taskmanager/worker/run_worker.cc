@@ -12,6 +12,7 @@
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
 #include "runtime/core/thread_name.h"
+#include "runtime/metrics/metrics_server.h"
 #include "taskmanager/rpc/grpc_transport.h"
 #include "taskmanager/worker/exit_codes.h"
 
@@ -58,7 +59,7 @@ absl::StatusOr<proto::WorkerSpec> ReadWorkerSpec(int fd) {
   return spec;
 }
 
-int RunWorker(const ExecutorFactory& factory) {
+int RunWorker(const ExecutorFactory& factory, const MetricRegistry& registry) {
   auto spec = ReadWorkerSpec(STDIN_FILENO);
   if (!spec.ok()) {
     std::fprintf(stderr, "%s: the worker mode is started by a TaskManager, not by hand\n",
@@ -78,8 +79,14 @@ int RunWorker(const ExecutorFactory& factory) {
     if (!installed.ok()) PENSTOCK_LOG(warn, "{}", MessageOf(installed));
   }
   ExitWithHost();
+  // On the address that its peers use anyway; the port is the kernel's, because workers come and go.
+  MetricsServer metrics(registry, {.address = spec->data_host(), .insecure = config->GetBool("insecure")});
+  const absl::Status served = metrics.Start();
+  if (!served.ok()) PENSTOCK_LOG(warn, "no /metrics: {}", MessageOf(served));
   taskmanager::GrpcTransport transport(spec->jobmanager_address(), "");
-  WorkerControl control(*spec, {.cancellation_timeout_ms = config->GetDurationMs("task.cancellation.timeout")},
+  WorkerControl control(*spec,
+                        {.cancellation_timeout_ms = config->GetDurationMs("task.cancellation.timeout"),
+                         .metrics_address = served.ok() ? metrics.address() : ""},
                         transport, Clock::System());
   const int code = control.Run(factory);
   if (code == kExitTasksStuck) _exit(code);  // destructors would wait for tasks that do not end

@@ -2,13 +2,13 @@
 #ifndef PENSTOCK_TESTS_SUPPORT_TEST_JOB_H_
 #define PENSTOCK_TESTS_SUPPORT_TEST_JOB_H_
 
+#include <penstock/sink.h>
+#include <penstock/source.h>
+
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <penstock/sink.h>
-#include <penstock/source.h>
 
 #include "runtime/core/mutex.h"
 

@@ -1,8 +1,8 @@
 // The job's own arguments: `penstock run ./job -- --brokers localhost:9092 --dry-run`.
 //
 // `--name value`, `--name=value` and `--flag` are understood. Asking for a required argument that is missing records an
-// error and gives "": the plan is then refused with the list of all that is missing. Owner: the function that builds the
-// graph; read-only.
+// error and gives "": the plan is then refused with the list of all that is missing. Owner: the function that builds
+// the graph; read-only.
 #ifndef PENSTOCK_ARGS_H_
 #define PENSTOCK_ARGS_H_
 

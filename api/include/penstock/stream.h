@@ -1,10 +1,12 @@
 // DataStream<T> and KeyedStream<K, T>: a job, written as a chain of calls.
 //
-// A stream is a cheap handle to an operator of the graph under construction; each call adds one operator and returns its
-// stream. name, uid and parallelism apply to the operator that the stream came out of. User functions take const T&,
-// are copied once per subtask, and may have open(Context&) and close().
+// A stream is a cheap handle to an operator of the graph under construction; each call adds one operator and returns
+// its stream. name, uid and parallelism apply to the operator that the stream came out of. User functions take const
+// T&, are copied once per subtask, and may have open(Context&) and close().
 #ifndef PENSTOCK_STREAM_H_
 #define PENSTOCK_STREAM_H_
+
+#include <penstock/environment.h>
 
 #include <functional>
 #include <memory>
@@ -12,8 +14,6 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#include <penstock/environment.h>
 
 #include "runtime/operators/aggregates.h"
 #include "runtime/operators/flat_map.h"
@@ -125,13 +125,14 @@ class DataStream {
 
   template <class Fn>
   DataStream filter(Fn fn) {
-    static_assert(std::is_invocable_r_v<bool, Fn&, const T&>, "penstock: filter's function must take const T& and return bool");
+    static_assert(std::is_invocable_r_v<bool, Fn&, const T&>,
+                  "penstock: filter's function must take const T& and return bool");
     return Add<T>("filter", [fn] { return std::make_unique<FilterOperator<T, Fn>>(fn); });
   }
 
   // Fn returns an optional, a range or a StatusOr (see on_error).
   template <class Fn>
-    requires std::is_invocable_v<Fn&, const T&>
+  requires std::is_invocable_v<Fn&, const T&>
   auto flat_map(Fn fn) {
     using Result = std::remove_cvref_t<std::invoke_result_t<Fn&, const T&>>;
     return AddFlatMap<typename detail::FlatMapResult<Result>::Out>(std::move(fn));
@@ -203,9 +204,8 @@ class DataStream {
     node.is_sink = true;
     node.description = sink.Describe();
     node.delivery = DeliveryName(sink.DeliveryGuarantee());
-    node.factory = std::make_shared<OperatorFactory>(OperatorFactory{[sink] {
-      return std::make_unique<SinkOperator<T>>(sink.template CreateWriter<T>());
-    }});
+    node.factory = std::make_shared<OperatorFactory>(
+        OperatorFactory{[sink] { return std::make_unique<SinkOperator<T>>(sink.template CreateWriter<T>()); }});
     const int id = env_->AddNode(std::move(node)).id;
     detail::Connect(*env_, from_, id);
     return SinkHandle(*env_, id);
@@ -220,9 +220,12 @@ class DataStream {
 
   static const char* DeliveryName(Delivery delivery) {
     switch (delivery) {
-      case Delivery::none: return "none";
-      case Delivery::at_least_once: return "at_least_once";
-      case Delivery::exactly_once: return "exactly_once";
+      case Delivery::none:
+        return "none";
+      case Delivery::at_least_once:
+        return "at_least_once";
+      case Delivery::exactly_once:
+        return "exactly_once";
     }
     return "none";
   }
@@ -239,9 +242,8 @@ class DataStream {
   template <class Out, class Fn>
   DataStream<Out> AddFlatMap(Fn fn) {
     auto settings = std::make_shared<FlatMapSettings>();
-    DataStream<Out> out = Add<Out>("flat_map", [fn, settings] {
-      return std::make_unique<FlatMapOperator<T, Out, Fn>>(fn, settings);
-    });
+    DataStream<Out> out =
+        Add<Out>("flat_map", [fn, settings] { return std::make_unique<FlatMapOperator<T, Out, Fn>>(fn, settings); });
     env_->graph().nodes[out.from_.front().node].outputs.push_back(MakeOutputFactory<Malformed>());
     out.flat_map_settings_ = std::move(settings);
     return out;
@@ -275,7 +277,9 @@ class KeyedStream {
   // Fn takes (const T&, KeyedContext<K>&, Collector<Out>&) and may have ValueState members; uid is where they live.
   template <class Out, class Fn>
   DataStream<Out> process(std::string uid, Fn fn) const {
-    auto make = [fn, key_of = key_of_] { return std::make_unique<KeyedProcessOperator<T, K, KeyOf, Out, Fn>>(key_of, fn); };
+    auto make = [fn, key_of = key_of_] {
+      return std::make_unique<KeyedProcessOperator<T, K, KeyOf, Out, Fn>>(key_of, fn);
+    };
     LogicalNode node = detail::MakeNode<Out>("process", std::move(make));
     node.states = StatesOf(fn, Serde<K>::TypeName());
     return AddNode<Out>(std::move(uid), std::move(node));

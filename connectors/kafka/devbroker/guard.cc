@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "connectors/kafka/admin.h"
 #include "runtime/core/status.h"
 
 namespace penstock::kafka {
@@ -21,7 +22,7 @@ std::unique_ptr<SourceReader<Record>> MakeReader(std::string brokers) {
 
 }  // namespace
 
-Guard::Guard(std::string brokers) : reader_(MakeReader(std::move(brokers))) {}
+Guard::Guard(std::string brokers) : brokers_(std::move(brokers)), reader_(MakeReader(brokers_)) {}
 
 Guard::~Guard() { reader_->Close(); }
 
@@ -40,6 +41,22 @@ absl::Status Guard::Step() {
   }
   if (!result.ok()) return result.status();
   if (*result == PollResult::kDry) context_.Sleep(kSleep);
+  return CheckFirstOffset();
+}
+
+absl::Status Guard::CheckFirstOffset() {
+  // The guard may have read in time what the mock has dropped for all others since.
+  if (fullest_bytes_ < kRefusePartitionBytes || fullest_bytes_ == checked_bytes_) return absl::OkStatus();
+  checked_bytes_ = fullest_bytes_;
+  const auto offsets = ListOffsets(brokers_, fullest_.substr(0, fullest_.rfind('-')));
+  if (!offsets.ok()) return offsets.status();
+  for (const auto& [partition, range] : *offsets) {
+    if (range.first > 0) {
+      return DataLoss(
+          "partitions were over {} bytes (the fullest is {}): the {} oldest records of partition {} were dropped",
+          kMockPartitionBytes, fullest_, range.first, partition);
+    }
+  }
   return absl::OkStatus();
 }
 

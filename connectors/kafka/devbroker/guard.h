@@ -40,17 +40,21 @@ class Guard final : private SourceOutput<Record> {
   void FinishSplit(SplitIndex) override {}
   void SetPosition(SplitIndex, int64_t, int64_t) override {}
 
+  absl::Status CheckFirstOffset();
+
   struct Size {
     std::string name;
     int64_t bytes = 0;
     int64_t next = 0;
   };
   StandaloneContext context_{"penstock-devbroker"};
+  const std::string brokers_;
   const std::unique_ptr<SourceReader<Record>> reader_;
   std::vector<Size> sizes_;
   std::string lost_;
   std::string fullest_;
   int64_t fullest_bytes_ = 0;
+  int64_t checked_bytes_ = 0;  // fullest_bytes_ when the first offset was last looked at
 };
 
 }  // namespace penstock::kafka

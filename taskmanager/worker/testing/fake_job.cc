@@ -31,5 +31,6 @@ __attribute__((noinline)) void CrashInUserCode(const std::string& mode) {
 
 int main(int argc, char** argv) {
   if (argc != 2 || std::strcmp(argv[1], "worker") != 0) return 2;
-  return penstock::worker::RunWorker(penstock::worker::MakeFakeFactory(CrashInUserCode));
+  const penstock::MetricRegistry registry;
+  return penstock::worker::RunWorker(penstock::worker::MakeFakeFactory(CrashInUserCode), registry);
 }

@@ -24,6 +24,7 @@
 
 #include "absl/status/status.h"
 #include "runtime/record/bytes.h"
+#include "runtime/record/serde.h"
 #include "runtime/record/time.h"
 #include "runtime/task/sink.h"
 #include "runtime/task/source.h"
@@ -80,18 +81,25 @@ class StartFrom {
   std::map<TopicPartition, int64_t> offsets_;
 };
 
-// The headers of one record, read where librdkafka keeps them. A view: valid as long as its record.
+// The headers of one record, read where librdkafka (or the exchange) keeps them. A view: valid as long as its record.
 class Headers {
  public:
   Headers() = default;
-  explicit Headers(const void* message) : message_(message) {}
+  explicit Headers(const void* message) : message_(message) {}  // rd_kafka_message_t
+  // As Serde<Headers> writes them.
+  static Headers FromEncoded(std::string_view encoded) {
+    Headers headers;
+    headers.encoded_ = encoded;
+    return headers;
+  }
 
   // The value of the last header of that name; nullopt when there is none or it is null.
   std::optional<Bytes> last(std::string_view name) const;
   void for_each(const std::function<void(std::string_view name, std::optional<Bytes> value)>& visit) const;
 
  private:
-  const void* message_ = nullptr;  // rd_kafka_message_t
+  const void* message_ = nullptr;
+  std::string_view encoded_;
 };
 
 // A record as a view: valid until the function that received it returns.
@@ -114,7 +122,7 @@ struct BasicSource {
 
   std::string brokers;              // host:port[,host:port...]
   std::vector<std::string> topics;  // these, or
-  std::string topic_pattern;        // all whose whole name matches this regular expression (ECMAScript)
+  std::string topic_pattern;        // all whose whole name matches this regular expression (POSIX extended)
   StartFrom start = StartFrom::earliest();
   bool bounded = false;                                  // stop at the end offsets seen at the start
   std::string group_id;                                  // for StartFrom::group
@@ -213,5 +221,32 @@ struct SinkOf {
 };
 
 }  // namespace penstock::kafka
+
+namespace penstock {
+
+template <>
+inline constexpr bool kIsView<kafka::Record> = true;
+
+// A block of (name, optional value), preceded by its length.
+template <>
+struct Serde<kafka::Headers> {
+  static void Write(const kafka::Headers& value, ByteWriter& out) {
+    ByteWriter block;
+    value.for_each([&](std::string_view name, std::optional<Bytes> each) {
+      detail::WriteString(name, block);
+      Serde<std::optional<Bytes>>::Write(each, block);
+    });
+    detail::WriteString(block.view(), out);
+  }
+  static bool Read(ByteReader& in, kafka::Headers& value) {
+    std::string_view block;
+    if (!detail::ReadString(in, block)) return false;
+    value = kafka::Headers::FromEncoded(block);
+    return true;
+  }
+  static std::string TypeName() { return "kafka_headers"; }
+};
+
+}  // namespace penstock
 
 #endif  // PENSTOCK_CONNECTORS_KAFKA_H_
