@@ -48,6 +48,6 @@ int main(int argc, char** argv) {
            {{"name", "out"}, {"kind", "sink"}, {"delivery", "at_least_once"}}}}}}},
       {"edges",
        {{{"from", std::string(32, 'a')}, {"to", std::string(32, 'b')}, {"partitioning", "hash"}, {"type", "int64"}}}}};
-  std::cout << graph.dump() << "\n";
+  std::puts(graph.dump().c_str());
   return 0;
 }
