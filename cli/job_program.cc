@@ -85,7 +85,8 @@ absl::Status CheckOutcome(const PlanRequest& request, const ChildResult& result)
                               result.err.substr(name, result.err.find('\n', name) - name));
   }
   if (result.exit_code != 0) {
-    return FailedPrecondition("'{} plan' failed with exit code {}{}", request.program, result.exit_code, said);
+    return FailedPrecondition("'{} plan' failed with exit code {} (is it a job program, made with PENSTOCK_JOB?){}",
+                              request.program, result.exit_code, said);
   }
   return absl::OkStatus();
 }
