@@ -13,7 +13,7 @@ LONG_FUNCTIONS = {("runtime/record/reflect.h", "VisitMembers")}
 LINE_CHARS_MAX = 120
 
 # Who may include whom: docs/ARCHITECTURE.md. The contract headers of task stand for themselves.
-RUNTIME_BELOW_TASK = {"core", "metrics", "graph", "record", "exchange", "time", "state"}
+RUNTIME_BELOW_TASK = {"core", "metrics", "graph", "record", "exchange", "time", "state", "checkpoint"}
 CONTRACT = {"operator.h", "source.h", "sink.h", "function_context.h", "factories.h"}
 MAY_INCLUDE = {
     "proto": set(),
@@ -24,11 +24,12 @@ MAY_INCLUDE = {
     "runtime/exchange": {"core", "metrics", "record"},
     "runtime/time": {"core", "record"},
     "runtime/state": {"core", "record"},
+    "runtime/checkpoint": {"core", "record", "proto"},
     "runtime/operators": {"core", "metrics", "record", "time", "state", "exchange", "graph", "contract"},
-    "runtime/task": RUNTIME_BELOW_TASK | {"contract"},
+    "runtime/task": RUNTIME_BELOW_TASK | {"contract", "proto"},
     "api": {"core", "metrics", "record", "time", "operators", "graph", "contract"},
     "connectors": {"core", "metrics", "record", "contract", "api"},
-    "jobmanager": {"core", "metrics", "graph", "proto", "jobmanager"},
+    "jobmanager": {"core", "metrics", "graph", "checkpoint", "proto", "jobmanager"},
     "taskmanager/host": {"core", "metrics", "proto", "taskmanager"},
     "taskmanager/rpc": {"core", "proto", "taskmanager"},
     "taskmanager/worker": RUNTIME_BELOW_TASK | {"task", "contract", "proto", "taskmanager"},
