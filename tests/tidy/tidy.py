@@ -14,7 +14,7 @@ LINE_CHARS_MAX = 120
 
 # Who may include whom: docs/ARCHITECTURE.md. The contract headers of task stand for themselves.
 RUNTIME_BELOW_TASK = {"core", "metrics", "graph", "record", "exchange", "time", "state", "checkpoint"}
-CONTRACT = {"operator.h", "source.h", "sink.h", "function_context.h", "factories.h"}
+CONTRACT = {"operator.h", "operator_state.h", "source.h", "sink.h", "function_context.h", "factories.h"}
 MAY_INCLUDE = {
     "proto": set(),
     "runtime/core": set(),
@@ -25,7 +25,7 @@ MAY_INCLUDE = {
     "runtime/time": {"core", "record"},
     "runtime/state": {"core", "record"},
     "runtime/checkpoint": {"core", "record", "proto"},
-    "runtime/operators": {"core", "metrics", "record", "time", "state", "exchange", "graph", "contract"},
+    "runtime/operators": {"core", "metrics", "record", "time", "state", "exchange", "graph", "checkpoint", "contract"},
     "runtime/task": RUNTIME_BELOW_TASK | {"contract", "proto"},
     "api": {"core", "metrics", "record", "time", "operators", "graph", "contract"},
     "connectors": {"core", "metrics", "record", "contract", "api"},
