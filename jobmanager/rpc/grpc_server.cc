@@ -133,9 +133,7 @@ class StreamReactor final : public grpc::ServerBidiReactor<In, Out> {
 };
 
 // The library shuts down with its last user, for up to ten seconds when one comes back just then: one user stays.
-void KeepLibrary() {
-  [[maybe_unused]] static const bool kept = (grpc_init(), true);
-}
+void KeepLibrary() { [[maybe_unused]] static const bool kept = (grpc_init(), true); }
 
 template <class In, class Out>
 class RefusedStream final : public grpc::ServerBidiReactor<In, Out> {
