@@ -17,6 +17,7 @@ function(penstock_library name)
   target_include_directories(penstock_${name} ${scope}
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/penstock-engine>)
+  target_compile_features(penstock_${name} ${scope} cxx_std_20)  # for who links an installed one
   if(ARG_DEPS)
     target_link_libraries(penstock_${name} ${scope} ${ARG_DEPS})
   endif()
