@@ -14,8 +14,8 @@ namespace penstock::cli {
 inline constexpr size_t kChildOutputBytesMax = 64 << 20;
 
 struct ChildSpec {
-  std::vector<std::string> command;                // command[0]: path of the program
-  std::string input = {};                          // its standard input
+  std::vector<std::string> command;                     // command[0]: path of the program
+  std::string input = {};                               // its standard input
   std::map<std::string, std::string> environment = {};  // besides this process's own
   int64_t timeout_ms = 60'000;
 };

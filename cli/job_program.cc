@@ -1,6 +1,7 @@
 #include "cli/job_program.h"
 
 #include <elf.h>
+#include <google/protobuf/util/json_util.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,8 +10,6 @@
 #include <fstream>
 #include <map>
 #include <sstream>
-
-#include <google/protobuf/util/json_util.h>
 
 #include "cli/child.h"
 #include "runtime/core/bundle.h"
@@ -26,8 +25,8 @@ using nlohmann::json;
 constexpr int64_t kLoaderTimeoutMs = 10'000;
 constexpr char kLoaderComplaint[] = "error while loading shared libraries: ";
 // Parts of the C library: they belong to the kernel and machine a program runs on, and never travel with it.
-constexpr std::string_view kSystemLibraries[] = {"linux-vdso.so", "ld-linux",     "libc.so",   "libm.so",
-                                                 "libpthread.so", "libdl.so",     "librt.so",  "libresolv.so",
+constexpr std::string_view kSystemLibraries[] = {"linux-vdso.so", "ld-linux",  "libc.so",  "libm.so",
+                                                 "libpthread.so", "libdl.so",  "librt.so", "libresolv.so",
                                                  "libnss_",       "libutil.so"};
 
 std::string MachineName(uint16_t machine) {
@@ -86,7 +85,8 @@ absl::Status CheckOutcome(const PlanRequest& request, const ChildResult& result)
                               result.err.substr(name, result.err.find('\n', name) - name));
   }
   if (result.exit_code != 0) {
-    return FailedPrecondition("'{} plan' failed with exit code {}{}", request.program, result.exit_code, said);
+    return FailedPrecondition("'{} plan' failed with exit code {} (is it a job program, made with PENSTOCK_JOB?){}",
+                              request.program, result.exit_code, said);
   }
   return absl::OkStatus();
 }
@@ -136,10 +136,9 @@ absl::StatusOr<Plan> MakePlan(const PlanRequest& request) {
   }
   PENSTOCK_RETURN_IF_ERROR(CheckProgram(child.command[0]));
   // On standard input: a command line can be read by every user of the machine.
-  child.input = json{{"arguments", request.arguments},
-                     {"parallelism", request.parallelism},
-                     {"key_groups", request.key_groups}}
-                    .dump();
+  child.input =
+      json{{"arguments", request.arguments}, {"parallelism", request.parallelism}, {"key_groups", request.key_groups}}
+          .dump();
   child.command[0] = fs::absolute(child.command[0]).string();
   PENSTOCK_ASSIGN_OR_RETURN(const ChildResult result, RunChild(child));
   PENSTOCK_RETURN_IF_ERROR(CheckOutcome(request, result));
@@ -149,10 +148,9 @@ absl::StatusOr<Plan> MakePlan(const PlanRequest& request) {
 absl::StatusOr<std::vector<Library>> FindLibraries(const std::string& program) {
   PENSTOCK_RETURN_IF_ERROR(CheckProgram(program));
   // The loader prints what it would load in place of running the program: what ldd does.
-  PENSTOCK_ASSIGN_OR_RETURN(const ChildResult result,
-                            RunChild({.command = {fs::absolute(program).string()},
-                                      .environment = {{"LD_TRACE_LOADED_OBJECTS", "1"}},
-                                      .timeout_ms = kLoaderTimeoutMs}));
+  PENSTOCK_ASSIGN_OR_RETURN(const ChildResult result, RunChild({.command = {fs::absolute(program).string()},
+                                                                .environment = {{"LD_TRACE_LOADED_OBJECTS", "1"}},
+                                                                .timeout_ms = kLoaderTimeoutMs}));
   std::vector<Library> libraries;
   std::istringstream lines(result.out);
   for (std::string line; std::getline(lines, line);) {

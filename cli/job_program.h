@@ -3,10 +3,9 @@
 #define PENSTOCK_CLI_JOB_PROGRAM_H_
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -23,9 +22,9 @@ struct PlanRequest {
 };
 
 struct Plan {
-  nlohmann::json json;      // as the program printed it
+  nlohmann::json json;  // as the program printed it
   proto::JobGraph graph;
-  std::string messages;     // what it printed on stderr
+  std::string messages;  // what it printed on stderr
 };
 
 // FailedPrecondition says why the file can't be a job program of this machine: missing, no executable, another machine.

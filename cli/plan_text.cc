@@ -1,9 +1,9 @@
 #include "cli/plan_text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
-
-#include <fmt/format.h>
 
 namespace penstock::cli {
 namespace {

@@ -1,14 +1,15 @@
 #include "cli/rest_client.h"
 
+#include <httplib.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <utility>
 
-#include <httplib.h>
-#include <nlohmann/json.hpp>
-
+#include "cli/child.h"
 #include "runtime/core/local_token.h"
 #include "runtime/core/status.h"
 
@@ -19,6 +20,7 @@ using nlohmann::json;
 
 constexpr int kConnectTimeoutS = 5;
 constexpr int kReadTimeoutS = 60;
+constexpr int64_t kUploadRetryPauseMs = 200;
 
 std::string ErrorOf(const std::string& body, int status) {
   const json parsed = json::parse(body, nullptr, false);
@@ -47,7 +49,8 @@ absl::StatusOr<json> ParseAnswer(const std::string& body, const std::string& pat
 std::string Quote(const std::string& path) {
   std::string quoted;
   for (const unsigned char c : path) {
-    const bool plain = std::isalnum(c) != 0 || std::string_view("-_.~/?&=:").find(static_cast<char>(c)) != std::string_view::npos;
+    const bool plain =
+        std::isalnum(c) != 0 || std::string_view("-_.~/?&=:").find(static_cast<char>(c)) != std::string_view::npos;
     quoted += plain ? std::string(1, static_cast<char>(c)) : fmt::format("%{:02X}", c);
   }
   return quoted;
@@ -130,6 +133,7 @@ absl::Status RestClient::UploadProgram(const std::string& digest, const std::str
   const auto total = static_cast<int64_t>(std::filesystem::file_size(file));
   absl::Status last_failure;
   for (int attempt = 0; attempt < kUploadAttempts; ++attempt) {
+    PauseMs(attempt * kUploadRetryPauseMs);
     PENSTOCK_ASSIGN_OR_RETURN(const Reply head, Send({.method = "HEAD", .path = path}));
     if (head.status == 200 && head.upload_complete) return absl::OkStatus();
     int64_t offset = head.status == 200 ? std::min(head.upload_offset, total - 1) : 0;

@@ -99,6 +99,7 @@ class Dropping final : public SourceOutput<Bytes> {
  public:
   void Emit(SplitIndex, const Bytes&, TimestampMs) override {}
   SplitIndex AddSplit(std::string) override { return splits_++; }
+  void SetDiscovering(bool) override {}
   void SetCaughtUp(SplitIndex) override {}
   void FinishSplit(SplitIndex) override {}
   void SetPosition(SplitIndex, int64_t, int64_t) override {}

@@ -44,7 +44,8 @@ Consumer::Consumer(SourceOptions options) : options_(std::move(options)) {}
 
 Consumer::~Consumer() { Close(); }
 
-absl::Status Consumer::Open(Context& context) {
+absl::Status Consumer::Open(Context& context, Splits& splits) {
+  splits.SetDiscovering(true);
   context_ = &context;
   waker_ = context.waker();
   Properties defaults = Defaults();
@@ -68,6 +69,7 @@ absl::Status Consumer::BeginPoll(Splits& splits) {
   PENSTOCK_RETURN_IF_ERROR(report->failure);
   for (const FoundPartition& found : report->found) PENSTOCK_RETURN_IF_ERROR(StartPartition(found, splits));
   complete_ = complete_ || report->complete;
+  splits.SetDiscovering(!complete_);
   discovery_note_ = std::move(report->note);
   if (discovery_note_.empty()) broker_note_.clear();  // a broker has just answered
   ShowNote();

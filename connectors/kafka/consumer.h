@@ -28,6 +28,7 @@ class Splits {
  public:
   virtual ~Splits() = default;
   virtual SplitIndex AddSplit(std::string name) = 0;
+  virtual void SetDiscovering(bool discovering) = 0;
   virtual void SetCaughtUp(SplitIndex split) = 0;
   virtual void FinishSplit(SplitIndex split) = 0;
   virtual void SetPosition(SplitIndex split, int64_t position, int64_t end) = 0;
@@ -50,7 +51,7 @@ class Consumer final : private ClientEvents {
   explicit Consumer(SourceOptions options);
   ~Consumer() override;
 
-  absl::Status Open(Context& context);
+  absl::Status Open(Context& context, Splits& splits);
   // Begins a poll: starts newly found partitions. A non-OK status fails the task.
   absl::Status BeginPoll(Splits& splits);
   // Takes up to batch_size messages; they belong to the caller until FreeMessage.

@@ -18,6 +18,7 @@ class SplitsOf final : public Splits {
  public:
   explicit SplitsOf(SourceOutput<T>& output) : output_(output) {}
   SplitIndex AddSplit(std::string name) override { return output_.AddSplit(std::move(name)); }
+  void SetDiscovering(bool discovering) override { output_.SetDiscovering(discovering); }
   void SetCaughtUp(SplitIndex split) override { output_.SetCaughtUp(split); }
   void FinishSplit(SplitIndex split) override { output_.FinishSplit(split); }
   void SetPosition(SplitIndex split, int64_t position, int64_t end) override {
@@ -64,9 +65,10 @@ class Reader final : public SourceReader<T> {
  public:
   explicit Reader(SourceOptions options) : consumer_(std::move(options)) {}
 
-  absl::Status Open(Context& context, SourceOutput<T>&) override {
+  absl::Status Open(Context& context, SourceOutput<T>& output) override {
     tombstones_ = &context.counter("kafkaTombstonesSkipped");
-    return consumer_.Open(context);
+    SplitsOf<T> splits(output);
+    return consumer_.Open(context, splits);
   }
 
   absl::StatusOr<PollResult> Poll(SourceOutput<T>& output) override {

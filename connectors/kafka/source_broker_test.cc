@@ -51,8 +51,11 @@ TEST_CASE("a bounded read gives every record once, in order within partitions, a
   FakeContext context;
   auto output = BytesOutput();
   const auto reader = source.CreateReader();
+  output.on_emit = [&output] { REQUIRE((output.discovering || output.splits.size() == 3)); };
   REQUIRE_OK(reader->Open(context, output));
+  REQUIRE(output.discovering);
   REQUIRE_OK(PollToEnd(*reader, output, context));
+  REQUIRE_FALSE(output.discovering);
   REQUIRE(output.records.size() == 1500);
   REQUIRE(output.splits.size() == 3);
   REQUIRE(output.finished.size() == 3);

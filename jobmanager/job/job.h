@@ -85,7 +85,11 @@ class Job {
   proto::StartWorker StartMessage(const std::string& taskmanager_id, const WorkerEntry& worker,
                                   const proto::HostHello& host) const;
   void OnHello(const WorkerGatewayPtr& from, const proto::WorkerHello& hello);
-  std::string RefusalOf(const proto::WorkerHello& hello) const;
+  struct Refusal {
+    std::string reason;
+    bool fails_job;  // the worker is this attempt's own, and none that could do better will come
+  };
+  std::optional<Refusal> RefusalOf(const proto::WorkerHello& hello) const;
   void DeployWhenReady();
   void SendDeploy(const std::string& taskmanager_id);
 

@@ -78,47 +78,53 @@ proto::StartWorker Job::StartMessage(const std::string& taskmanager_id, const Wo
   return start;
 }
 
-// Empty: welcome.
-std::string Job::RefusalOf(const proto::WorkerHello& hello) const {
-  if (hello.attempt() != attempt_ || !workers_.by_taskmanager.contains(hello.taskmanager_id())) {
-    return fmt::format("attempt {} of job {} is over: attempt {} is the current one", hello.attempt(), id_, attempt_);
+// Nothing: welcome.
+std::optional<Job::Refusal> Job::RefusalOf(const proto::WorkerHello& hello) const {
+  const auto worker = workers_.by_taskmanager.find(hello.taskmanager_id());
+  if (hello.attempt() != attempt_ || worker == workers_.by_taskmanager.end()) {
+    return Refusal{fmt::format("attempt {} of job {} is not to run on {}: attempt {} is the current one",
+                               hello.attempt(), id_, hello.taskmanager_id(), attempt_),
+                   false};
   }
-  if (hello.token() != workers_.token) return fmt::format("the token is not that of job {} attempt {}", id_, attempt_);
-  if (workers_.by_taskmanager.at(hello.taskmanager_id()).phase == WorkerPhase::kGone) {
-    return fmt::format("the worker of job {} on {} counts as lost", id_, hello.taskmanager_id());
+  if (hello.token() != workers_.token) {
+    return Refusal{fmt::format("the token is not that of job {} attempt {}", id_, attempt_), false};
+  }
+  if (worker->second.phase == WorkerPhase::kGone) {
+    return Refusal{fmt::format("the worker of job {} on {} counts as lost", id_, hello.taskmanager_id()), false};
   }
   if (hello.control_version() != kControlVersion) {
-    return fmt::format(
-        "the job program speaks control version {}, the JobManager {}: build the job with the cluster's version",
-        hello.control_version(), kControlVersion);
+    return Refusal{
+        fmt::format(
+            "the job program speaks control version {}, the JobManager {}: build the job with the cluster's version",
+            hello.control_version(), kControlVersion),
+        true};
   }
   // A worker without a data address could not build its graph; the failure that says why follows its hello.
   if (!hello.data_address().empty() && hello.graph_hash() != submission_.graph.hash()) {
-    return fmt::format(
-        "the worker built another graph (hash {}) than was submitted (hash {}): the job must build the same graph from "
-        "the same arguments on every machine",
-        hello.graph_hash(), submission_.graph.hash());
+    return Refusal{fmt::format("the worker built another graph (hash {}) than was submitted (hash {}): the job must "
+                               "build the same graph from the same arguments on every machine",
+                               hello.graph_hash(), submission_.graph.hash()),
+                   true};
   }
-  return "";
+  return std::nullopt;
 }
 
 void Job::OnHello(const WorkerGatewayPtr& from, const proto::WorkerHello& hello) {
-  const std::string refusal = RefusalOf(hello);
+  const std::optional<Refusal> refusal = RefusalOf(hello);
   proto::JobManagerToWorker reply = MessageToWorker();
   proto::WorkerWelcome* welcome = reply.mutable_welcome();
   welcome->set_heartbeat_interval_ms(options_.heartbeat_interval_ms);
   welcome->set_heartbeat_timeout_ms(options_.heartbeat_timeout_ms);
-  welcome->set_refusal(refusal);
+  if (refusal) welcome->set_refusal(refusal->reason);
   from->Send(reply);
-  if (!refusal.empty()) {
-    PENSTOCK_LOG(warn, "job {}: worker of {} refused: {}", id_, hello.taskmanager_id(), refusal);
+  if (refusal) {
+    PENSTOCK_LOG(warn, "job {}: worker of {} refused: {}", id_, hello.taskmanager_id(), refusal->reason);
     from->Close();
-    const bool authentic = hello.attempt() == attempt_ && hello.token() == workers_.token;
-    if (!authentic || Ending()) {
+    if (!refusal->fails_job) {
       ++stale_messages_;
       return;
     }
-    FailureSnapshot failure = JobFailure(refusal, proto::Failure::USER, false);
+    FailureSnapshot failure = JobFailure(refusal->reason, proto::Failure::USER, false);
     failure.failure.set_exception_type("GraphMismatch");
     failure.taskmanager_id = hello.taskmanager_id();
     return Fail(Cause::kPrimary, std::move(failure));

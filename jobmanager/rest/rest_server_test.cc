@@ -240,7 +240,7 @@ TEST_CASE("Logs of the JobManager and of TaskManagers are listed and read in pie
   CHECK(client.Call("GET", "/v2/processes/jobmanager/logs/..%2Ftoken").status == 404);
   CHECK(client.Call("GET", "/v2/processes/jobmanager/logs/jobmanager.log?offset=x").status == 400);
   CHECK(client.GetJson("/v2/processes/tm-1/logs")["logs"].size() == 2);
-  const std::string log = std::string("/v2/processes/tm-1/logs/") + kJobId + "-1.stderr";
+  const std::string log = std::string("/v2/processes/tm-1/logs/") + kJobId + "-1.err";
   CHECK(client.Call("GET", log + "?offset=6&max=4").body == "line");
   CHECK(client.Call("GET", "/v2/processes/tm-9/logs").status == 404);
 }

@@ -113,7 +113,7 @@ absl::Status Flatten(const YAML::Node& node, const std::string& prefix, int dept
 absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ReadYaml(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) {
-    return NotFound("config file '{}' does not exist or is no file", path);
+    return InvalidArgument("config file '{}' does not exist or is no file", path);
   }
   std::vector<std::pair<std::string, std::string>> pairs;
   try {

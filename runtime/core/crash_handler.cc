@@ -209,13 +209,9 @@ ThreadCrashStack::ThreadCrashStack() : memory_(new char[kStackBytes]) {
   stack_t stack{};
   stack.ss_sp = memory_.get();
   stack.ss_size = kStackBytes;
-  sigaltstack(&stack, nullptr);
+  sigaltstack(&stack, &before_);
 }
 
-ThreadCrashStack::~ThreadCrashStack() {
-  stack_t none{};
-  none.ss_flags = SS_DISABLE;
-  sigaltstack(&none, nullptr);
-}
+ThreadCrashStack::~ThreadCrashStack() { sigaltstack(&before_, nullptr); }
 
 }  // namespace penstock

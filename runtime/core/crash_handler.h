@@ -8,6 +8,8 @@
 #ifndef PENSTOCK_RUNTIME_CORE_CRASH_HANDLER_H_
 #define PENSTOCK_RUNTIME_CORE_CRASH_HANDLER_H_
 
+#include <signal.h>
+
 #include <memory>
 #include <string>
 
@@ -32,6 +34,7 @@ class ThreadCrashStack {
 
  private:
   std::unique_ptr<char[]> memory_;
+  stack_t before_{};  // put back at the end: a sanitizer may have one of its own
 };
 
 }  // namespace penstock

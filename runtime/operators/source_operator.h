@@ -56,6 +56,7 @@ class TypedSourceOperator final : public SourceOperator, private SourceOutput<T>
     out_->OnRecord(value, timestamp);
   }
   SplitIndex AddSplit(std::string name) override { return splits_->Add(std::move(name)); }
+  void SetDiscovering(bool discovering) override { splits_->SetDiscovering(discovering); }
   void SetCaughtUp(SplitIndex split) override { splits_->SetCaughtUp(split, true); }
   void FinishSplit(SplitIndex split) override { splits_->Finish(split); }
   void SetPosition(SplitIndex split, int64_t position, int64_t end) override {

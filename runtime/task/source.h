@@ -39,6 +39,9 @@ class SourceOutput {
   virtual void Emit(SplitIndex split, const T& value, TimestampMs timestamp) = 0;
 
   virtual SplitIndex AddSplit(std::string name) = 0;
+  // Said in Open by a reader that learns its splits later (Kafka's partitions), and taken back once it has added the
+  // first of them all. Meanwhile the subtask has no time of its own, and is not idle either: others must wait for it.
+  virtual void SetDiscovering(bool discovering) = 0;
   // A split is caught up when its end has been read (partition EOF at the high watermark). Only then may its idle
   // clock run (protocols.md F1). Emit makes it not caught up.
   virtual void SetCaughtUp(SplitIndex split) = 0;

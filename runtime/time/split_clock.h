@@ -33,6 +33,8 @@ class SplitClock {
   WatermarkTracker::Change OnPoll(int64_t now_ms) {
     Grow(static_cast<size_t>(table_.size()));
     for (size_t i = 0; i < max_time_.size(); ++i) UpdateSplit(static_cast<int>(i), now_ms);
+    // Time must not move on the word of the first splits, and no splits yet is not the same as none: idle.
+    if (table_.discovering()) return {};
     return tracker_.Update();
   }
 

@@ -33,6 +33,9 @@ class SplitTable {
     splits_.back().name = std::move(name);
     return static_cast<int>(splits_.size()) - 1;
   }
+  // While true more splits of the start are to come: time stands still.
+  bool discovering() const { return discovering_; }
+  void SetDiscovering(bool discovering) { discovering_ = discovering; }
   int size() const { return static_cast<int>(splits_.size()); }
 
   int current() const { return current_; }
@@ -76,6 +79,7 @@ class SplitTable {
   mutable Mutex mutex_;  // for growth against Snapshot
   std::deque<Split> splits_;
   int current_ = 0;
+  bool discovering_ = false;
 };
 
 }  // namespace penstock

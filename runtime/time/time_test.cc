@@ -91,5 +91,21 @@ TEST_CASE("SplitClock: without splits the subtask is idle, and finished splits l
   CHECK(clock.OnPoll(0).watermark == 9);
 }
 
+TEST_CASE("SplitClock: while splits are being discovered the subtask has no time and is not idle", "[time]") {
+  SplitTable table;
+  table.SetDiscovering(true);
+  SplitClock clock(table, 0, kNeverIdle);
+  CHECK_FALSE(clock.OnPoll(0).idle_changed);
+  table.Add("a");
+  clock.OnRecord(10);
+  CHECK_FALSE(clock.OnPoll(1).advanced);
+  table.Add("b");
+  table.SetDiscovering(false);
+  CHECK_FALSE(clock.OnPoll(2).advanced);  // b has no time yet
+  table.SetCurrent(1);
+  clock.OnRecord(5);
+  CHECK(clock.OnPoll(3).watermark == 4);
+}
+
 }  // namespace
 }  // namespace penstock

@@ -1,6 +1,7 @@
 #include "taskmanager/host/process_fixture.h"
 
 #include <fcntl.h>
+#include <google/protobuf/util/json_util.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/syscall.h>
@@ -9,6 +10,7 @@
 
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
@@ -77,8 +79,7 @@ ProcessCluster::ProcessCluster(jobmanager::JobOptions options, const std::string
         return options;
       }()),
       cluster_token_(cluster_token),
-      programs_(directory_.path() + "/programs") {
-  fs::create_directories(directory_.path() + "/programs");
+      programs_(*jobmanager::ProgramStore::Open(directory_.path() + "/programs", int64_t{1} << 30)) {
   StartJobManager(0);
 }
 
@@ -88,10 +89,10 @@ ProcessCluster::~ProcessCluster() {
 }
 
 void ProcessCluster::StartJobManager(int port) {
-  auto manager = jobmanager::JobManager::Create({.job = options_, .programs = &programs_}, Clock::System());
+  auto manager = jobmanager::JobManager::Create({.job = options_, .programs = programs_.get()}, Clock::System());
   REQUIRE(manager.ok());
-  auto server =
-      jobmanager::GrpcServer::Start({.port = port, .cluster_token = cluster_token_}, (*manager)->control(), &programs_);
+  auto server = jobmanager::GrpcServer::Start({.port = port, .cluster_token = cluster_token_}, (*manager)->control(),
+                                              programs_.get());
   INFO(server.status().ToString());
   REQUIRE(server.ok());
   manager_ = *std::move(manager);
@@ -130,11 +131,36 @@ std::string ProcessCluster::AddProgram(const std::string& file, const std::strin
 }
 
 std::string ProcessCluster::Submit(const std::string& name, int parallelism, std::vector<std::string> arguments,
-                                   const std::string& digest) {
+                                   const std::string& digest, bool is_bundle) {
   jobmanager::JobSubmission submission;
   submission.graph = worker::FakeGraph(name, parallelism);
   submission.arguments = std::move(arguments);
   submission.digest = digest;
+  submission.is_bundle = is_bundle;
+  const auto id = commands().Submit(submission);
+  INFO(id.status().ToString());
+  REQUIRE(id.ok());
+  return *id;
+}
+
+std::string ProcessCluster::SubmitPlanned(const std::string& program, int parallelism,
+                                          const std::vector<std::string>& arguments) {
+  std::string quoted;
+  for (const std::string& argument : arguments) quoted += fmt::format("{}\"{}\"", quoted.empty() ? "" : ",", argument);
+  const std::string command =
+      fmt::format("echo '{{\"arguments\":[{}],\"parallelism\":{}}}' | '{}' plan", quoted, parallelism, program);
+  const std::unique_ptr<FILE, int (*)(FILE*)> plan(popen(command.c_str(), "r"), pclose);
+  REQUIRE(plan != nullptr);
+  std::string json;
+  char block[4096];
+  for (size_t got = 0; (got = fread(block, 1, sizeof(block), plan.get())) > 0;) json.append(block, got);
+  jobmanager::JobSubmission submission;
+  INFO(json);
+  REQUIRE(google::protobuf::util::JsonStringToMessage(json, &submission.graph).ok());
+  // Several jobs of one program run in one test.
+  submission.graph.set_uid(fmt::format("{}-{}", submission.graph.uid(), ++jobs_planned_));
+  submission.arguments = arguments;
+  submission.digest = AddProgram(program);
   const auto id = commands().Submit(submission);
   INFO(id.status().ToString());
   REQUIRE(id.ok());

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "jobmanager/job_manager.h"
-#include "jobmanager/rpc/directory_programs.h"
+#include "jobmanager/rest/program_store.h"
 #include "jobmanager/rpc/grpc_server.h"
 
 namespace penstock::testing {
@@ -48,8 +48,10 @@ class ProcessCluster {
   std::unique_ptr<Process> StartTaskManager(const std::string& id, int slots, std::vector<std::string> extra = {});
   // Puts the file into the program directory under its digest (or under the one given), which it returns.
   std::string AddProgram(const std::string& file, const std::string& digest = "");
+  // A job program of its own graph: planned by running it, as the CLI does.
+  std::string SubmitPlanned(const std::string& program, int parallelism, const std::vector<std::string>& arguments);
   std::string Submit(const std::string& name, int parallelism, std::vector<std::string> arguments,
-                     const std::string& digest);
+                     const std::string& digest, bool is_bundle = false);
   // The JobManager dies without a word and another takes its place, on the same port.
   void RestartJobManager();
 
@@ -60,14 +62,16 @@ class ProcessCluster {
   bool AwaitCluster(const std::function<bool(const jobmanager::ClusterSnapshot&)>& predicate) const;
   jobmanager::Commands& commands() { return manager_->commands(); }
   const std::string& path() const { return directory_.path(); }
+  std::string address() const { return server_->address(); }
 
  private:
   void StartJobManager(int port);
 
   const jobmanager::JobOptions options_;
   const std::string cluster_token_;
+  int jobs_planned_ = 0;
   TemporaryDirectory directory_;
-  jobmanager::DirectoryPrograms programs_;
+  const std::unique_ptr<jobmanager::ProgramStore> programs_;
   std::unique_ptr<jobmanager::JobManager> manager_;
   std::unique_ptr<jobmanager::GrpcServer> server_;
 };

@@ -7,13 +7,28 @@
 #include <fstream>
 #include <future>
 
+#include "runtime/core/bundle.h"
 #include "runtime/core/status.h"
 #include "taskmanager/host/process_fixture.h"
+#include "taskmanager/rpc/grpc_transport.h"
 
 namespace penstock::testing {
 namespace {
 
 using jobmanager::JobState;
+
+// Where the loader found a library of this process.
+std::string PathOfLoadedLibrary(const std::string& name) {
+  std::ifstream maps("/proc/self/maps");
+  std::string line;
+  while (std::getline(maps, line)) {
+    const size_t at = line.find('/');
+    if (at != std::string::npos && line.find(name.substr(0, name.find(".so"))) != std::string::npos) {
+      return line.substr(at);
+    }
+  }
+  return "";
+}
 
 // What the one job's failure says.
 struct Outcome {
@@ -111,6 +126,55 @@ TEST_CASE("A program that cannot be started is refused with the reason", "[proce
   const Outcome wrong = RunToFailure(cluster, "wrong", cluster.AddProgram(FAKE_JOB_PROGRAM, std::string(64, 'a')));
   CHECK(wrong.message.find("arrived with sha256") != std::string::npos);
   CHECK_FALSE(std::filesystem::exists(cluster.path() + "/a/programs/" + std::string(64, 'a')));
+}
+
+TEST_CASE("A bundle is unpacked and its libraries are found before the host's", "[process]") {
+  ProcessCluster cluster;
+  const auto host = cluster.StartTaskManager("a", 1);
+  // The program needs a library that no host has, and brings it: the system's own under another name.
+  std::string bytes;
+  {
+    std::ifstream in(FAKE_JOB_PROGRAM, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  const size_t name = bytes.find("libprotobuf.so");
+  REQUIRE(name != std::string::npos);
+  const std::string needed = bytes.substr(name, bytes.find('\0', name) - name);
+  bytes.replace(name, 14, "libbrought1.so");
+  const std::string brought = bytes.substr(name, needed.size());
+  const std::string program_path = cluster.path() + "/program";
+  std::ofstream(program_path, std::ios::binary) << bytes;
+  const std::string library_path = PathOfLoadedLibrary(needed);
+  REQUIRE_FALSE(library_path.empty());
+  const std::string bundle_path = cluster.path() + "/job.tar.zst";
+  const absl::Status written =
+      WriteBundle(bundle_path, {{.name = kBundleProgram, .source = program_path, .executable = true},
+                                {.name = "lib/" + brought, .source = library_path}});
+  INFO(written.ToString());
+  REQUIRE(written.ok());
+  const std::string id = cluster.Submit("bundled", 1, {"finish"}, cluster.AddProgram(bundle_path), true);
+  REQUIRE(cluster.AwaitJob(id, [](const auto& job) { return IsTerminal(job.state); }));
+  CHECK(cluster.Job(id)->state == JobState::kFinished);
+}
+
+TEST_CASE("A host that asks for the rest of a program gets the rest", "[process]") {
+  ProcessCluster cluster;
+  const std::string path = cluster.path() + "/numbers";
+  std::ofstream(path) << "0123456789";
+  const std::string digest = cluster.AddProgram(path);
+  taskmanager::GrpcTransport transport(cluster.address(), "");
+  std::string got;
+  int64_t total_bytes = 0;
+  const auto take = [&](std::string_view data, int64_t total) {
+    got += data;
+    total_bytes = total;
+    return absl::OkStatus();
+  };
+  CHECK(transport.FetchProgram(digest, 6, take).ok());
+  CHECK(got == "6789");
+  CHECK(total_bytes == 10);
+  CHECK(transport.FetchProgram(digest, 11, take).code() == absl::StatusCode::kOutOfRange);
+  CHECK(transport.FetchProgram(std::string(64, 'b'), 0, take).code() == absl::StatusCode::kNotFound);
 }
 
 TEST_CASE("A dead worker is the cause, though its peers complain first", "[process]") {

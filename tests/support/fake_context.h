@@ -122,6 +122,7 @@ class FakeOutput final : public SourceOutput<T> {
     splits.push_back(std::move(name));
     return static_cast<SplitIndex>(splits.size()) - 1;
   }
+  void SetDiscovering(bool value) override { discovering = value; }
   void SetCaughtUp(SplitIndex split) override { caught_up.insert(split); }
   void FinishSplit(SplitIndex split) override { finished.push_back(split); }
   void SetPosition(SplitIndex split, int64_t position, int64_t end) override { positions[split] = {position, end}; }
@@ -134,6 +135,7 @@ class FakeOutput final : public SourceOutput<T> {
 
   std::vector<Emitted> records;
   std::vector<std::string> splits;
+  bool discovering = false;
   std::set<SplitIndex> caught_up;
   std::vector<SplitIndex> finished;
   std::map<SplitIndex, std::pair<int64_t, int64_t>> positions;

@@ -36,6 +36,7 @@ class Guard final : private SourceOutput<Record> {
  private:
   void Emit(SplitIndex split, const Record& record, TimestampMs timestamp) override;
   SplitIndex AddSplit(std::string name) override;
+  void SetDiscovering(bool) override {}
   void SetCaughtUp(SplitIndex) override {}
   void FinishSplit(SplitIndex) override {}
   void SetPosition(SplitIndex, int64_t, int64_t) override {}

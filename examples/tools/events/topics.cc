@@ -20,6 +20,7 @@ class Printer final : public SourceOutput<Bytes> {
     if (left_-- > 0) fmt::print("{}\n", value.view());
   }
   SplitIndex AddSplit(std::string) override { return 0; }
+  void SetDiscovering(bool) override {}
   void SetCaughtUp(SplitIndex) override {}
   void FinishSplit(SplitIndex) override {}
   void SetPosition(SplitIndex, int64_t, int64_t) override {}

@@ -36,6 +36,7 @@ class Collector final : public SourceOutput<Bytes> {
     caught_up_.erase(split);
   }
   SplitIndex AddSplit(std::string) override { return splits_++; }
+  void SetDiscovering(bool) override {}
   void SetCaughtUp(SplitIndex split) override { caught_up_.insert(split); }
   void FinishSplit(SplitIndex) override {}
   void SetPosition(SplitIndex, int64_t, int64_t) override {}

@@ -184,17 +184,17 @@ absl::Status FakeCommands::Cancel(const std::string& job_id) {
 
 void FakeCommands::ReadTaskManagerLog(const std::string& taskmanager_id, const proto::ReadLog& request,
                                       std::function<void(absl::StatusOr<proto::LogChunk>)> done) {
-  const std::string stderr_name = std::string(kJobId) + "-1.stderr";
+  const std::string log_name = std::string(kJobId) + "-1.err";
   if (taskmanager_id != "tm-1") return done(NotFound("TaskManager {} not found", taskmanager_id));
   proto::LogChunk chunk;
   if (request.list()) {
-    for (const std::string& name : {stderr_name, std::string("taskmanager.log")}) {
+    for (const std::string& name : {log_name, std::string("taskmanager.log")}) {
       proto::LogFile* file = chunk.add_files();
       file->set_name(name);
       file->set_size_bytes(22);
       file->set_mtime_ms(kStartMs);
     }
-  } else if (request.name() == stderr_name) {
+  } else if (request.name() == log_name) {
     const std::string text = "first line\nsecond line\n";
     const auto offset = std::min<size_t>(static_cast<size_t>(request.offset()), text.size());
     chunk.set_data(text.substr(offset, static_cast<size_t>(request.max_bytes())));

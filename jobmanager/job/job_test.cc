@@ -1,0 +1,309 @@
+// The life of a job, stepped: no thread, no process, and time moves only when told.
+#include "jobmanager/job/job.h"
+
+#include <catch2/catch.hpp>
+#include <csignal>
+
+#include "runtime/core/version.h"
+
+namespace penstock::jobmanager {
+namespace {
+
+struct RecordingGateway final : WorkerGateway {
+  void Send(const proto::JobManagerToWorker& message) override { sent.push_back(message); }
+  void Close() override { closed = true; }
+  // How many messages of a kind came.
+  int Count(proto::JobManagerToWorker::KindCase kind) const {
+    int count = 0;
+    for (const auto& message : sent) count += message.kind_case() == kind ? 1 : 0;
+    return count;
+  }
+  std::vector<proto::JobManagerToWorker> sent;
+  bool closed = false;
+};
+
+struct RecordingEffects final : JobEffects {
+  void RequestSlots(int32_t slots) override { requested.push_back(slots); }
+  void ReleaseSlots() override { ++released; }
+  void StartWorker(const std::string& id, proto::StartWorker start) override { started.emplace_back(id, start); }
+  void KillWorker(const std::string& id, proto::KillWorker kill) override { killed.emplace_back(id, kill); }
+  void Changed(bool) override {}
+  std::vector<int32_t> requested;
+  int released = 0;
+  std::vector<std::pair<std::string, proto::StartWorker>> started;
+  std::vector<std::pair<std::string, proto::KillWorker>> killed;
+};
+
+// A job of two vertices of parallelism 2 on hosts "a" and "b", and verbs for what happens to it.
+struct Scenario {
+  explicit Scenario(RestartOptions restart = {}) {
+    JobSubmission submission;
+    submission.graph.set_name("job");
+    submission.graph.set_hash("feed");
+    for (const char* id : {"v1", "v2"}) {
+      proto::Vertex* vertex = submission.graph.add_vertices();
+      vertex->set_id(id);
+      vertex->set_name(id);
+      vertex->set_parallelism(2);
+    }
+    job = std::make_unique<Job>("j", submission, JobOptions{}, *MakeRestartStrategy(restart), clock, effects);
+    job->Start();
+  }
+
+  void Grant() {
+    SlotGrant grant;
+    grant.shares = {{"a", {0}}, {"b", {1}}};
+    grant.hosts = {{"a", {}}, {"b", {}}};
+    job->OnSlotsGranted(grant);
+  }
+  std::string Token() const { return effects.started.back().second.spec().token(); }
+  std::shared_ptr<RecordingGateway> Hello(const std::string& host, const std::string& hash = "feed",
+                                          std::string token = "", uint32_t attempt = 0, int version = kControlVersion) {
+    auto gateway = std::make_shared<RecordingGateway>();
+    proto::WorkerToJobManager message;
+    message.set_attempt(job->attempt());
+    proto::WorkerHello& hello = *message.mutable_hello();
+    hello.set_control_version(version);
+    hello.set_attempt(attempt == 0 ? job->attempt() : attempt);
+    hello.set_token(token.empty() ? Token() : token);
+    hello.set_taskmanager_id(host);
+    hello.set_data_address(host + ":1");
+    hello.set_graph_hash(hash);
+    job->OnWorkerMessage(gateway, message);
+    gateways[host] = gateway;
+    return gateway;
+  }
+  void Task(const std::string& host, const std::string& vertex, int subtask, proto::TaskState state,
+            uint32_t attempt = 0) {
+    proto::WorkerToJobManager message;
+    message.set_attempt(attempt == 0 ? job->attempt() : attempt);
+    proto::TaskStateReport& report = *message.mutable_task_state();
+    report.set_attempt(message.attempt());
+    report.set_vertex_id(vertex);
+    report.set_subtask(subtask);
+    report.set_state(state);
+    report.mutable_failure()->set_retryable(true);
+    job->OnWorkerMessage(gateways.at(host), message);
+  }
+  void AllTasks(proto::TaskState state) {
+    for (const char* vertex : {"v1", "v2"}) {
+      Task("a", vertex, 0, state);
+      Task("b", vertex, 1, state);
+    }
+  }
+  void Exit(const std::string& host, int exit_code, int signal = 0, uint32_t attempt = 0) {
+    proto::WorkerExited report;
+    report.set_attempt(attempt == 0 ? job->attempt() : attempt);
+    report.set_exit_code(exit_code);
+    report.set_signal(signal);
+    job->OnWorkerExited(host, report);
+  }
+  void Run() {
+    Grant();
+    Hello("a");
+    Hello("b");
+    AllTasks(proto::RUNNING);
+    REQUIRE(job->state() == JobState::kRunning);
+  }
+  void Advance(int64_t ms) {
+    clock.AdvanceMs(ms);
+    job->Tick();
+  }
+  std::string RootMessage() const { return job->Snapshot()->failures.at(0).failure.message(); }
+
+  ManualClock clock{1'000};
+  RecordingEffects effects;
+  std::unique_ptr<Job> job;
+  std::map<std::string, std::shared_ptr<RecordingGateway>> gateways;
+};
+
+using Kind = proto::JobManagerToWorker;
+
+TEST_CASE("Tasks are deployed once all workers have said hello", "[job]") {
+  Scenario s;
+  CHECK(s.effects.requested == std::vector<int32_t>{2});
+  s.Grant();
+  REQUIRE(s.effects.started.size() == 2);
+  CHECK(s.effects.started[0].second.spec().slots() == 1);
+  const auto a = s.Hello("a");
+  CHECK(a->Count(Kind::kWelcome) == 1);
+  CHECK(a->Count(Kind::kDeploy) == 0);
+  const auto b = s.Hello("b");
+  REQUIRE(a->Count(Kind::kDeploy) == 1);
+  REQUIRE(b->Count(Kind::kDeploy) == 1);
+  const proto::DeployTasks& deploy = b->sent.back().deploy();
+  CHECK(deploy.own_index() == 1);
+  REQUIRE(deploy.placements_size() == 2);
+  CHECK(deploy.placements(0).data_address() == "a:1");
+  CHECK(deploy.placements(1).subtasks_size() == 2);
+  CHECK(deploy.placements(1).subtasks(0).subtask() == 1);
+}
+
+TEST_CASE("A finished job shuts its workers down and is drained when they are gone", "[job]") {
+  Scenario s;
+  s.Run();
+  s.AllTasks(proto::FINISHED);
+  CHECK(s.job->state() == JobState::kFinished);
+  CHECK(s.gateways["a"]->Count(Kind::kShutDown) == 1);
+  CHECK_FALSE(s.job->Drained());
+  CHECK(s.effects.released == 0);
+  s.Exit("a", 0);
+  s.Exit("b", 139, SIGSEGV);  // crashes on its way out: the job has finished all the same
+  CHECK(s.job->Drained());
+  CHECK(s.effects.released == 1);
+  CHECK(s.job->Snapshot()->failures.empty());
+}
+
+TEST_CASE("A hello that does not belong is refused and changes nothing", "[job]") {
+  Scenario s;
+  s.Grant();
+  for (const auto& gateway : {s.Hello("a", "feed", "wrong"), s.Hello("a", "feed", "", 7), s.Hello("c")}) {
+    CHECK_FALSE(gateway->sent.at(0).welcome().refusal().empty());
+    CHECK(gateway->closed);
+  }
+  CHECK(s.job->state() == JobState::kCreated);
+  CHECK(s.job->stale_messages() >= 2);
+  CHECK(s.Hello("a")->sent.at(0).welcome().refusal().empty());
+}
+
+TEST_CASE("Another control version fails the job for good, with both named", "[job]") {
+  Scenario s({.type = "fixed-delay", .fixed_delay_attempts = 9});
+  s.Grant();
+  s.Hello("a", "feed", "", 0, 77);
+  CHECK(s.job->state() == JobState::kFailing);
+  CHECK(s.RootMessage().find("77") != std::string::npos);
+}
+
+TEST_CASE("Messages of an older attempt are dropped and counted", "[job]") {
+  Scenario s({.type = "fixed-delay", .fixed_delay_attempts = 1, .fixed_delay_ms = 10});
+  s.Run();
+  const auto old_gateway = s.gateways["a"];
+  s.Task("a", "v1", 0, proto::FAILED);
+  CHECK(s.job->state() == JobState::kRestarting);
+  s.Exit("a", 0);
+  s.Exit("b", 0);
+  s.Advance(10);
+  REQUIRE(s.job->attempt() == 2);
+  s.Run();
+  const int64_t before = s.job->stale_messages();
+  s.Exit("a", -1, SIGSEGV, 1);
+  s.Task("a", "v1", 0, proto::FAILED, 1);
+  s.gateways["a"] = old_gateway;
+  s.Task("a", "v1", 0, proto::FAILED, 2);  // the right number over a connection of the old attempt
+  CHECK(s.job->stale_messages() == before + 3);
+  CHECK(s.job->state() == JobState::kRunning);
+}
+
+TEST_CASE("A worker that comes back after a broken connection gets what it may have missed", "[job]") {
+  Scenario s;
+  s.Run();
+  s.job->OnWorkerClosed(s.gateways["a"]);
+  CHECK(s.job->state() == JobState::kRunning);
+  CHECK(s.Hello("a")->Count(Kind::kDeploy) == 1);
+  s.job->Cancel();
+  CHECK(s.gateways["a"]->Count(Kind::kCancel) == 1);
+  s.job->OnWorkerClosed(s.gateways["a"]);
+  CHECK(s.Hello("a")->Count(Kind::kCancel) == 1);
+}
+
+TEST_CASE("A silent worker is killed and the job fails", "[job]") {
+  Scenario s;
+  s.Run();
+  s.Advance(4'000);
+  proto::WorkerToJobManager beat;
+  beat.set_attempt(1);
+  beat.mutable_heartbeat();
+  s.job->OnWorkerMessage(s.gateways["b"], beat);
+  s.Advance(1'001);
+  CHECK(s.job->state() == JobState::kFailing);
+  REQUIRE(s.effects.killed.size() == 1);
+  CHECK(s.effects.killed[0].first == "a");
+  CHECK(s.effects.killed[0].second.force());
+  CHECK(s.RootMessage() == "no heartbeat from the worker on a for 5000 ms");
+}
+
+TEST_CASE("The dead worker's own report becomes the cause, though the silence was seen first", "[job]") {
+  Scenario s;
+  s.Run();
+  s.Advance(5'001);
+  s.Exit("a", -1, SIGSEGV);
+  CHECK(s.RootMessage().find("SIGSEGV") != std::string::npos);
+}
+
+TEST_CASE("Workers that do not leave are killed after the deadline, and given up after another", "[job]") {
+  Scenario s;
+  s.Run();
+  s.job->Cancel();
+  CHECK(s.effects.killed.empty());
+  s.Advance(10'000 + kEndSlackMs);
+  CHECK(s.effects.killed.size() == 2);
+  CHECK(s.job->state() == JobState::kCancelling);
+  s.Advance(kEndSlackMs);
+  CHECK(s.job->state() == JobState::kCanceled);
+  CHECK(s.job->Drained());
+  CHECK(s.effects.released == 1);
+}
+
+TEST_CASE("Slots that come after a cancel are given back", "[job]") {
+  Scenario s;
+  s.job->Cancel();
+  CHECK(s.job->state() == JobState::kCanceled);
+  const int released = s.effects.released;
+  s.Grant();
+  CHECK(s.effects.started.empty());
+  CHECK(s.effects.released == released + 1);
+}
+
+TEST_CASE("A cancel while the job waits for its restart ends it at once", "[job]") {
+  Scenario s({.type = "fixed-delay", .fixed_delay_attempts = 1, .fixed_delay_ms = 1'000});
+  s.Run();
+  s.Exit("a", 3);
+  s.Exit("b", -1, SIGKILL);
+  CHECK(s.job->state() == JobState::kRestarting);
+  s.job->Cancel();
+  CHECK(s.job->state() == JobState::kCanceled);
+  s.Advance(2'000);
+  CHECK(s.job->attempt() == 1);
+}
+
+TEST_CASE("A lost host ends the attempt without waiting for its worker", "[job]") {
+  Scenario s;
+  s.Run();
+  s.job->OnHostLost("b", "no heartbeat for 5000 ms");
+  CHECK(s.job->state() == JobState::kFailing);
+  s.Task("a", "v1", 0, proto::CANCELED);
+  CHECK(s.gateways["a"]->Count(Kind::kShutDown) == 0);
+  s.Task("a", "v2", 0, proto::CANCELED);
+  CHECK(s.gateways["a"]->Count(Kind::kShutDown) == 1);
+  s.Exit("a", 0);
+  CHECK(s.job->state() == JobState::kFailed);
+  CHECK(s.RootMessage() == "TaskManager b is lost: no heartbeat for 5000 ms");
+}
+
+TEST_CASE("A worker that exits by itself while its tasks run is a failure, even with code 0", "[job]") {
+  Scenario s;
+  s.Run();
+  s.Exit("a", 0);
+  CHECK(s.job->state() == JobState::kFailing);
+  CHECK(s.RootMessage() == "worker process ended with exit code 0");
+}
+
+TEST_CASE("A worker that never says hello is given up", "[job]") {
+  Scenario s;
+  s.Grant();
+  s.Hello("a");
+  proto::WorkerToJobManager beat;
+  beat.set_attempt(1);
+  beat.mutable_heartbeat();
+  for (int seconds = 0; seconds < 120; seconds += 4) {
+    CHECK(s.job->state() == JobState::kCreated);
+    s.Advance(4'000);
+    s.job->OnWorkerMessage(s.gateways["a"], beat);
+  }
+  s.Advance(1);
+  CHECK(s.job->state() == JobState::kFailing);
+  CHECK(s.RootMessage() == "no hello from the worker on b for 120000 ms");
+}
+
+}  // namespace
+}  // namespace penstock::jobmanager
