@@ -29,4 +29,8 @@ install(FILES
   ${PROJECT_SOURCE_DIR}/cmake/penstock_job.cmake
   DESTINATION ${PENSTOCK_INSTALL_CMAKEDIR} COMPONENT development)
 
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/penstock RENAME copyright)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/penstock-dev RENAME copyright
+  COMPONENT development)
+
 include(${CMAKE_CURRENT_LIST_DIR}/debian_packages.cmake)
