@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # install_test.sh BUILD_FOLDER WORK_FOLDER: installs penstock, moves it, builds the job of word_count/ against it, and
-# runs what came out: its plan, and the whole job.
+# runs what came out: its own tests, its plan, and the whole job.
 set -euo pipefail
 build=$1
 work=$2
@@ -15,6 +15,7 @@ cmake -S "$here/word_count" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release
   -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/configure.log" 2>&1 || { cat "$work/configure.log"; exit 1; }
 grep -q "^penstock_DIR:PATH=$work/prefix/" "$work/build/CMakeCache.txt" || { echo "another penstock was found"; exit 1; }
 cmake --build "$work/build" || exit 1
+ctest --test-dir "$work/build" --output-on-failure
 
 echo '{"arguments": ["--out", "'"$work/counts"'"], "parallelism": 2}' | "$work/build/word_count" plan >"$work/plan.json"
 python3 - "$work/plan.json" <<'PYTHON'

@@ -144,7 +144,7 @@ def check_dead_files(sources):
         name = Path(path).name
         if path.endswith(".cc") and name not in cmake:
             found(path, 1, "no CMakeLists.txt names this file")
-        if path.endswith(".h") and f"/{name}" not in code:
+        if path.endswith(".h") and not re.search(rf'["/]{re.escape(name)}[">]', code):
             found(path, 1, "nothing includes this header")
 
 
