@@ -54,9 +54,10 @@ class JobExecutor final : public TaskExecutor, private TaskListener {
               MetricRegistry& registry);
   struct Deployment;  // what Deploy works out
 
-  absl::Status CreateTasks(const Deployment& deployment);
-  absl::Status ConnectEdge(const Deployment& deployment, int edge);
-  absl::Status ConnectChannel(const Deployment& deployment, int edge, int from, int to);
+  absl::Status CreateTasks(const Deployment& deployment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ConnectEdge(const Deployment& deployment, int edge) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ConnectChannel(const Deployment& deployment, int edge, int from, int to)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PeerLink& LinkTo(const Deployment& deployment, int worker);
   void OnLinkBroken(const absl::Status& status);
   void OnTaskState(const TaskInfo& info, TaskState state, const TaskFailure* failure) override;
