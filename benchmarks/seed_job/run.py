@@ -130,12 +130,12 @@ def start_cluster(args, processes, work):
     ports = read_ports(ports_file, manager)
     host_file = os.path.join(work, "taskmanager.ports")
     host = processes.start("taskmanager", [find(args.build, "penstock-taskmanager"), "-D",
-                                           f"jobmanager.rpc.port={ports['jobmanager.rpc.port']}", "-D",
+                                           f"jobmanager.rpc.port={ports['rpc'].rsplit(':', 1)[1]}", "-D",
                                            f"taskmanager.numberOfTaskSlots={args.parallelism}", "-D",
                                            f"taskmanager.tmp.dir={work}/taskmanager", "-D",
                                            f"io.ports-file={host_file}"], args.cpu, env)
     read_ports(host_file, host)
-    return [manager.pid, host.pid], ports["rest.port"], env
+    return [manager.pid, host.pid], ports["rest"], env
 
 
 def submit(args, processes, work, brokers):
@@ -146,10 +146,10 @@ def submit(args, processes, work, brokers):
         submitted_ms = time.time() * 1000
         process = processes.start("job", [job, "-p", str(args.parallelism)] + arguments, args.cpu)
         return [process.pid], submitted_ms
-    pids, rest_port, env = start_cluster(args, processes, work)
+    pids, rest, env = start_cluster(args, processes, work)
     submitted_ms = time.time() * 1000
     command = [find(args.build, "penstock"), "run", "-d", "-p", str(args.parallelism), "-m",
-               f"127.0.0.1:{rest_port}", job, "--"] + arguments
+               rest, job, "--"] + arguments
     done = subprocess.run(["taskset", "-c", str(args.cpu)] + command, env=env)
     if done.returncode != 0:
         fail(f"submitting the job failed with {done.returncode}; logs in {work}")

@@ -27,7 +27,7 @@ Delivery delivery_of(const std::string& name) {
 }  // namespace
 
 PENSTOCK_JOB("realtime-aggregator-v1", (Environment & env, const Args& args)) {
-  const bool csv = args.get("format", "json") == "csv";
+  const bool csv = args.get_choice("format", "json", {"json", "csv"}) == "csv";
   env.source("events", kafka::Source{.brokers = args["brokers"],
                                      .topics = {args.get("input", "events-raw")},
                                      .bounded = args.has("bounded")})
@@ -43,5 +43,6 @@ PENSTOCK_JOB("realtime-aggregator-v1", (Environment & env, const Args& args)) {
       .name("to csv")
       .sink("out", kafka::Sink{.brokers = args["brokers"],
                                .topic = args.get("output", "sessions-aggregated"),
-                               .delivery = delivery_of(args.get("delivery", "at-least-once"))});
+                               .delivery = delivery_of(
+                                   args.get_choice("delivery", "at-least-once", {"at-least-once", "exactly-once"}))});
 }

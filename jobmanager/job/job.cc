@@ -69,6 +69,10 @@ void Job::OnWorkerMessage(const WorkerGatewayPtr& from, const proto::WorkerToJob
       execution_.SetStateOfAll(taskmanager_id, proto::FAILED, clock_.NowMs());
       return Fail(CauseOf(failure.failure), std::move(failure));
     }
+    case proto::WorkerToJobManager::kCheckpointAck:  // nothing here triggers checkpoints
+    case proto::WorkerToJobManager::kCheckpointDeclined:
+    case proto::WorkerToJobManager::kDecisionAcked:
+    case proto::WorkerToJobManager::kOutcomeAsked:
     case proto::WorkerToJobManager::kHello:
     case proto::WorkerToJobManager::KIND_NOT_SET:
       return;

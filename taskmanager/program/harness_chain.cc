@@ -44,7 +44,8 @@ struct HarnessChain::Parts {
     graph.logical = compiled.logical;
     graph.vertices.emplace_back();
     for (const LogicalNode& node : graph.logical->nodes) graph.vertices[0].nodes.push_back(node.id);
-    chain = std::make_unique<OperatorChain>(graph, graph.vertices[0], info, clock, mailbox, registry, partitions);
+    chain =
+        std::make_unique<OperatorChain>(graph, graph.vertices[0], info, clock, mailbox, registry, partitions, nullptr);
     return chain->Open();
   }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "taskmanager/worker/testing/test_cluster.h"
 #include "tests/support/test_job.h"
 
 namespace penstock::worker {
@@ -18,79 +19,6 @@ using testing::VectorSink;
 struct Event {
   std::string session_id;
   int64_t time = 0;
-};
-
-// Workers of one attempt in this process, joined by real gRPC streams.
-class TestCluster : public TaskEvents {
- public:
-  TestCluster(const std::function<void(Environment&)>& build, int parallelism, int workers,
-              int64_t network_bytes = 8 << 20) {
-    proto::DeployTasks deploy;
-    for (int i = 0; i < workers; ++i) {
-      Environment env;
-      build(env);
-      auto compiled = Compile(env.shared_graph(), {.name = "test", .uid = "test", .parallelism = parallelism});
-      INFO(compiled.status());
-      REQUIRE(compiled.ok());
-      graph_ = compiled->graph;
-      JobExecutorOptions options{.job = JobId(1, 2), .attempt = AttemptId(1)};
-      options.network_memory_bytes = network_bytes;
-      executors_.push_back(
-          JobExecutor::Create(*std::move(compiled), options, *this, Clock::System(), registry_).value());
-      proto::WorkerPlacement& placement = *deploy.add_placements();
-      placement.set_worker_id("tm-" + std::to_string(i));
-      placement.set_data_address(executors_.back()->DataAddress());
-      placement.set_index(i);
-    }
-    for (const proto::Vertex& vertex : graph_.vertices()) {
-      for (int subtask = 0; subtask < vertex.parallelism(); ++subtask) {
-        proto::SubtaskRef& ref = *deploy.mutable_placements(subtask % workers)->add_subtasks();
-        ref.set_vertex_id(vertex.id());
-        ref.set_subtask(subtask);
-      }
-    }
-    for (int i = 0; i < workers; ++i) {
-      deploy.set_own_index(i);
-      const absl::Status status = executors_[i]->Deploy(deploy);
-      INFO(status);
-      REQUIRE(status.ok());
-    }
-  }
-
-  void OnTaskState(const proto::TaskStateReport& report) override {
-    MutexLock lock(&mutex_);
-    if (report.state() == proto::FAILED) failures_.push_back(report.failure());
-    ++counts_[report.state()];
-  }
-  void AwaitEnd() {
-    for (auto& executor : executors_) REQUIRE(executor->AwaitEnd(60'000));
-  }
-  void Cancel() {
-    for (auto& executor : executors_) executor->Cancel();
-  }
-  int count(proto::TaskState state) {
-    MutexLock lock(&mutex_);
-    return counts_[state];
-  }
-  std::vector<proto::Failure> failures() {
-    MutexLock lock(&mutex_);
-    return failures_;
-  }
-  proto::WorkerMetrics Metrics(int worker) {
-    proto::WorkerMetrics metrics;
-    executors_[worker]->CollectMetrics(&metrics);
-    return metrics;
-  }
-  std::string PrometheusText() const { return registry_.PrometheusText(); }
-  const proto::JobGraph& graph() const { return graph_; }
-
- private:
-  MetricRegistry registry_;
-  proto::JobGraph graph_;
-  Mutex mutex_;
-  std::map<proto::TaskState, int> counts_;
-  std::vector<proto::Failure> failures_;
-  std::vector<std::unique_ptr<JobExecutor>> executors_;
 };
 
 NumberedSource<Event> Events(int64_t count, int sessions) {

@@ -42,6 +42,8 @@ struct HarnessSource {
       return absl::OkStatus();
     }
     absl::StatusOr<PollResult> Poll(SourceOutput<T>&) override { return PollResult::kDry; }
+    absl::Status Snapshot(uint64_t, std::vector<std::string>*) override { return absl::OkStatus(); }
+    absl::Status Restore(const std::vector<std::string>&) override { return absl::OkStatus(); }
     void Close() override {}
 
    private:
