@@ -1,10 +1,14 @@
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cinttypes>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <vector>
 
 #include "penstock/connectors/file.h"
@@ -27,11 +31,23 @@ class LineReader {
   LineReader(const LineReader&) = delete;
   LineReader& operator=(const LineReader&) = delete;
 
-  absl::Status Open() {
+  // Begins at an offset that is the beginning of a line, with so many lines before it.
+  absl::Status Open(int64_t offset, int64_t lines) {
     fd_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd_ < 0) return NotFound("file source: {} cannot be opened: {}", path_, strerror(errno));
+    struct stat info = {};
+    if (fstat(fd_, &info) != 0 || (S_ISREG(info.st_mode) && info.st_size < offset)) {
+      return DataLoss("file source: {} was read to byte {}, but has only {} now", path_, offset, info.st_size);
+    }
+    if (offset > 0 && lseek(fd_, offset, SEEK_SET) < 0) {
+      return Unavailable("file source: {} cannot be read from byte {}: {}", path_, offset, strerror(errno));
+    }
+    consumed_ = offset;
+    lines_ = lines;
     return absl::OkStatus();
   }
+  int64_t consumed() const { return consumed_; }
+  int64_t lines() const { return lines_; }
 
   // The next line, valid until the next call; false at the end of the file.
   absl::StatusOr<bool> Next(Bytes* line) {
@@ -58,6 +74,7 @@ class LineReader {
     size_t size = end - begin_;
     if (size > 0 && buffer_[begin_ + size - 1] == '\r') --size;
     *line = Bytes(buffer_.data() + begin_, size);
+    consumed_ += static_cast<int64_t>(next - begin_);
     begin_ = scanned_ = next;
   }
 
@@ -89,8 +106,32 @@ class LineReader {
   size_t scanned_ = 0;  // no line end before
   size_t used_ = 0;
   int64_t lines_ = 0;
+  int64_t consumed_ = 0;  // bytes of the file that have been handed out
   bool at_end_ = false;
 };
+
+// How far a file has been read. As text: "<done> <bytes> <lines> <path>".
+struct FilePosition {
+  bool done = false;
+  int64_t bytes = 0;
+  int64_t lines = 0;
+};
+
+std::string EncodePosition(const FilePosition& position, const std::string& path) {
+  return fmt::format("{} {} {} {}", position.done ? 1 : 0, position.bytes, position.lines, path);
+}
+
+bool DecodePosition(const std::string& text, FilePosition* position, std::string* path) {
+  int done = 0;
+  int path_at = 0;
+  if (std::sscanf(text.c_str(), "%d %" SCNd64 " %" SCNd64 " %n", &done, &position->bytes, &position->lines, &path_at) !=
+      3) {
+    return false;
+  }
+  position->done = done != 0;
+  *path = text.substr(static_cast<size_t>(path_at));
+  return !path->empty();
+}
 
 absl::StatusOr<std::vector<std::string>> ListFiles(const std::string& path) {
   std::error_code error;
@@ -113,12 +154,24 @@ class Reader final : public SourceReader<Bytes> {
  public:
   explicit Reader(const Source& source) : source_(source) {}
 
+  absl::Status Restore(const std::vector<std::string>& positions) override {
+    for (const std::string& text : positions) {
+      FilePosition position;
+      std::string path;
+      if (!DecodePosition(text, &position, &path)) return DataLoss("file source: '{}' is no position of a file", text);
+      restored_[path] = position;
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status Open(Context& context, SourceOutput<Bytes>& output) override {
     PENSTOCK_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListFiles(source_.path));
     for (size_t i = 0; i < files.size(); ++i) {
       if (i % static_cast<size_t>(context.parallelism()) != static_cast<size_t>(context.subtask())) continue;
-      files_.push_back({.path = files[i], .split = output.AddSplit(files[i])});
+      files_.push_back({.path = files[i], .split = output.AddSplit(files[i]), .position = restored_[files[i]]});
+      if (files_.back().position.done) output.FinishSplit(files_.back().split);
     }
+    SkipDone();
     return absl::OkStatus();
   }
 
@@ -126,19 +179,28 @@ class Reader final : public SourceReader<Bytes> {
     if (current_ == files_.size()) return PollResult::kFinished;
     if (lines_ == nullptr) {
       lines_ = std::make_unique<LineReader>(files_[current_].path, source_.line_bytes_max);
-      PENSTOCK_RETURN_IF_ERROR(lines_->Open());
+      const FilePosition& position = files_[current_].position;
+      PENSTOCK_RETURN_IF_ERROR(lines_->Open(position.bytes, position.lines));
     }
     for (int i = 0; i < kLinesPerPoll; ++i) {
       Bytes line;
       PENSTOCK_ASSIGN_OR_RETURN(const bool more, lines_->Next(&line));
       if (!more) {
         output.FinishSplit(files_[current_].split);
+        files_[current_].position = {true, lines_->consumed(), lines_->lines()};
         lines_.reset();
-        return ++current_ == files_.size() ? PollResult::kFinished : PollResult::kMore;
+        SkipDone();
+        return current_ == files_.size() ? PollResult::kFinished : PollResult::kMore;
       }
       output.Emit(files_[current_].split, line, kNoTimestamp);
     }
     return PollResult::kMore;
+  }
+
+  absl::Status Snapshot(uint64_t, std::vector<std::string>* positions) override {
+    if (lines_ != nullptr) files_[current_].position = {false, lines_->consumed(), lines_->lines()};
+    for (const File& file : files_) positions->push_back(EncodePosition(file.position, file.path));
+    return absl::OkStatus();
   }
 
   void Close() override { lines_.reset(); }
@@ -147,8 +209,14 @@ class Reader final : public SourceReader<Bytes> {
   struct File {
     std::string path;
     SplitIndex split;
+    FilePosition position;
   };
+  void SkipDone() {
+    while (current_ < files_.size() && files_[current_].position.done) ++current_;
+  }
+
   const Source source_;
+  std::map<std::string, FilePosition> restored_;
   std::vector<File> files_;
   size_t current_ = 0;
   std::unique_ptr<LineReader> lines_;  // of the current file

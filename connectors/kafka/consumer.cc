@@ -61,6 +61,23 @@ absl::Status Consumer::Open(Context& context, Splits& splits) {
   return absl::OkStatus();
 }
 
+absl::Status Consumer::Restore(const std::vector<std::string>& positions) {
+  options_.restored.emplace();
+  for (const std::string& text : positions) {
+    TopicPartition id;
+    PartitionPosition position;
+    if (!DecodePosition(text, &id, &position)) return DataLoss("'{}' is no position of a Kafka partition", text);
+    (*options_.restored)[id] = position;
+  }
+  return absl::OkStatus();
+}
+
+void Consumer::Snapshot(std::vector<std::string>* positions) const {
+  for (const Partition& partition : partitions_) {
+    positions->push_back(EncodePosition(partition.id, {.next = partition.next, .stop = partition.stop}));
+  }
+}
+
 absl::Status Consumer::BeginPoll(Splits& splits) {
   ServeEvents();
   if (!fatal_.empty()) return Unavailable("kafka {}: the client cannot go on: {}", options_.brokers, fatal_);
@@ -91,11 +108,11 @@ absl::Status Consumer::StartPartition(const FoundPartition& found, Splits& split
   partition.topic = topic->handle.get();
   partition.split = splits.AddSplit(fmt::format("{}-{}", found.id.topic, found.id.partition));
   partition.next = found.start;
-  partition.stop = options_.bounded ? found.end : -1;
+  partition.stop = found.stop;
   partition.known_end = found.end;
   ++active_;
   splits.SetPosition(partition.split, found.start, found.end);
-  if (options_.bounded && found.start >= found.end) {
+  if (found.stop >= 0 && found.start >= found.stop) {
     Finish(partition, splits);
     return absl::OkStatus();
   }

@@ -52,6 +52,11 @@ class Consumer final : private ClientEvents {
   ~Consumer() override;
 
   absl::Status Open(Context& context, Splits& splits);
+  // Before Open.
+  absl::Status Restore(const std::vector<std::string>& positions);
+  // Every partition of the start is known, with its position.
+  bool prepared() const { return complete_; }
+  void Snapshot(std::vector<std::string>* positions) const;
   // Begins a poll: starts newly found partitions. A non-OK status fails the task.
   absl::Status BeginPoll(Splits& splits);
   // Takes up to batch_size messages; they belong to the caller until FreeMessage.
@@ -87,7 +92,7 @@ class Consumer final : private ClientEvents {
   // Makes fetching go on at once when the queue has drained by half; see consumer.cc.
   void WakeFetchers();
 
-  const SourceOptions options_;
+  SourceOptions options_;  // constant once opened
   Context* context_ = nullptr;
   std::shared_ptr<Waker> waker_;
   ClientPtr client_;

@@ -1,5 +1,7 @@
 #include "connectors/kafka/discovery.h"
 
+#include <cinttypes>
+#include <cstdio>
 #include <utility>
 
 #include "connectors/kafka/assignment.h"
@@ -90,7 +92,23 @@ std::vector<TopicPartition> Discovery::NewPartitions(DiscoveryReport& report) {
   return partitions;
 }
 
-bool Discovery::StartsAtFirst(const std::string& topic) const { return initial_done_ || missing_once_.contains(topic); }
+std::string EncodePosition(const TopicPartition& id, const PartitionPosition& position) {
+  return fmt::format("{} {} {} {}", id.partition, position.next, position.stop, id.topic);
+}
+
+bool DecodePosition(const std::string& text, TopicPartition* id, PartitionPosition* position) {
+  int topic_at = 0;
+  if (std::sscanf(text.c_str(), "%d %" SCNd64 " %" SCNd64 " %n", &id->partition, &position->next, &position->stop,
+                  &topic_at) != 3) {
+    return false;
+  }
+  id->topic = text.substr(static_cast<size_t>(topic_at));
+  return !id->topic.empty();
+}
+
+bool Discovery::StartsAtFirst(const std::string& topic) const {
+  return options_.restored || initial_done_ || missing_once_.contains(topic);
+}
 
 absl::StatusOr<OffsetAnswers> Discovery::Starts(const std::vector<TopicPartition>& partitions,
                                                 const OffsetAnswers& first, const OffsetAnswers& end) {
@@ -135,22 +153,41 @@ void Discovery::Resolve(const std::vector<TopicPartition>& partitions, Discovery
 
   for (const TopicPartition& id : partitions) {
     const OffsetAnswer low = first->at(id), high = end->at(id);
-    const OffsetAnswer start = StartsAtFirst(id.topic) ? low : starts->at(id);
+    OffsetAnswer start = StartsAtFirst(id.topic) ? low : starts->at(id);
+    int64_t stop = options_.bounded ? high.offset : -1;
+    if (options_.restored) {
+      if (const auto known = options_.restored->find(id); known != options_.restored->end()) {
+        start.offset = known->second.next;
+        stop = known->second.stop;
+      } else if (options_.bounded) {
+        known_.insert(id);  // what a bounded source reads was settled before
+        continue;
+      }
+    }
     const std::string& error = !low.error.empty() ? low.error : !high.error.empty() ? high.error : start.error;
     if (!error.empty()) {
       report.note =
           fmt::format("kafka {}: partition {}-{}: {}; retrying", options_.brokers, id.topic, id.partition, error);
       continue;
     }
-    if (start.offset < low.offset || start.offset > high.offset) {
-      report.failure = OutOfRange(
-          "kafka {}: partition {}-{} has offsets {} to {}, but offset {} is to be read next: give another start",
-          options_.brokers, id.topic, id.partition, low.offset, high.offset, start.offset);
-      return;
-    }
+    if (report.failure = CheckRange(id, start.offset, low.offset, high.offset); !report.failure.ok()) return;
     known_.insert(id);
-    report.found.push_back({.id = id, .start = start.offset, .end = high.offset});
+    report.found.push_back({.id = id, .start = start.offset, .end = high.offset, .stop = stop});
   }
+}
+
+absl::Status Discovery::CheckRange(const TopicPartition& id, int64_t start, int64_t low, int64_t high) const {
+  if (start >= low && start <= high) return absl::OkStatus();
+  if (options_.restored) {
+    return OutOfRange(
+        "kafka {}: the checkpoint goes on at offset {} of partition {}-{}, which has offsets {} to {}: {}",
+        options_.brokers, start, id.topic, id.partition, low, high,
+        start < low ? "the records between were deleted by the broker's retention before they were read"
+                    : "the topic is not the one that was read before");
+  }
+  return OutOfRange(
+      "kafka {}: partition {}-{} has offsets {} to {}, but offset {} is to be read next: give another start",
+      options_.brokers, id.topic, id.partition, low, high, start);
 }
 
 void Discovery::Publish(DiscoveryReport report) {

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -22,6 +23,15 @@
 
 namespace penstock::kafka {
 
+// How far a partition has been read.
+struct PartitionPosition {
+  int64_t next = 0;   // offset to read next
+  int64_t stop = -1;  // bounded: where to stop; -1: nowhere
+};
+// As text: "<partition> <next> <stop> <topic>".
+std::string EncodePosition(const TopicPartition& id, const PartitionPosition& position);
+bool DecodePosition(const std::string& text, TopicPartition* id, PartitionPosition* position);
+
 // The fields of BasicSource<T>, without T.
 struct SourceOptions {
   std::string brokers;
@@ -33,12 +43,15 @@ struct SourceOptions {
   std::chrono::milliseconds discovery_interval{};
   Properties properties;
   int batch_size = 0;
+  // After a restore: where every partition that was known then goes on. Others are read from their beginning.
+  std::optional<std::map<TopicPartition, PartitionPosition>> restored;
 };
 
 struct FoundPartition {
   TopicPartition id;
   int64_t start = 0;
-  int64_t end = 0;  // the end offset when it was found
+  int64_t end = 0;    // the end offset when it was found
+  int64_t stop = -1;  // bounded: where to stop
 };
 
 struct DiscoveryReport {
@@ -67,6 +80,7 @@ class Discovery {
   absl::StatusOr<OffsetAnswers> Starts(const std::vector<TopicPartition>& partitions, const OffsetAnswers& first,
                                        const OffsetAnswers& end);
   bool StartsAtFirst(const std::string& topic) const;
+  absl::Status CheckRange(const TopicPartition& id, int64_t start, int64_t low, int64_t high) const;
   void Publish(DiscoveryReport report) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Constant after construction.

@@ -71,6 +71,19 @@ class Reader final : public SourceReader<T> {
     return consumer_.Open(context, splits);
   }
 
+  absl::Status Restore(const std::vector<std::string>& positions) override { return consumer_.Restore(positions); }
+
+  absl::StatusOr<bool> Prepare(SourceOutput<T>& output) override {
+    SplitsOf<T> splits(output);
+    PENSTOCK_RETURN_IF_ERROR(consumer_.BeginPoll(splits));
+    return consumer_.prepared();
+  }
+
+  absl::Status Snapshot(uint64_t, std::vector<std::string>* positions) override {
+    consumer_.Snapshot(positions);
+    return absl::OkStatus();
+  }
+
   absl::StatusOr<PollResult> Poll(SourceOutput<T>& output) override {
     SplitsOf<T> splits(output);
     PENSTOCK_RETURN_IF_ERROR(consumer_.BeginPoll(splits));

@@ -1,5 +1,6 @@
 #include "runtime/exchange/input_gate.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "runtime/exchange/subpartition.h"
@@ -40,6 +41,7 @@ InputGate::~InputGate() {
 
 int InputGate::AddChannel(std::shared_ptr<InputChannel> channel) {
   channels_.push_back(std::move(channel));
+  blocked_.push_back(false);
   return size() - 1;
 }
 
@@ -61,6 +63,10 @@ bool InputGate::Next(Input& input) {
       if (ready_->queue.empty()) return false;
       channel = ready_->queue.front();
       ready_->queue.pop_front();
+      if (blocked_[channel]) {
+        parked_.push_back(channel);
+        continue;
+      }
       // Cleared before the pop: a push that comes in between must queue the channel again.
       ready_->queued[channel] = false;
     }
@@ -82,6 +88,15 @@ bool InputGate::Next(Input& input) {
 bool InputGate::HasInput() const {
   MutexLock lock(&ready_->mutex);
   return !ready_->queue.empty();
+}
+
+void InputGate::Block(int channel) { blocked_[channel] = true; }
+
+void InputGate::ReleaseAll() {
+  std::fill(blocked_.begin(), blocked_.end(), false);
+  MutexLock lock(&ready_->mutex);
+  ready_->queue.insert(ready_->queue.begin(), parked_.begin(), parked_.end());
+  parked_.clear();
 }
 
 }  // namespace penstock

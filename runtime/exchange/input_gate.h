@@ -58,6 +58,9 @@ class InputGate {
   // False when no channel has data.
   bool Next(Input& input);
   bool HasInput() const;
+  // The channel is not read until ReleaseAll: its data stays where it is, and its credit with it.
+  void Block(int channel);
+  void ReleaseAll();
   int size() const { return static_cast<int>(channels_.size()); }
 
  private:
@@ -74,6 +77,8 @@ class InputGate {
   };
 
   std::vector<std::shared_ptr<InputChannel>> channels_;
+  std::vector<bool> blocked_;  // by channel
+  std::vector<int> parked_;    // blocked channels that have data; they count as queued
   const std::shared_ptr<Ready> ready_;
 };
 

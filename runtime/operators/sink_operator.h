@@ -37,6 +37,10 @@ class SinkOperator final : public Operator, public Receiver<T> {
   absl::Status Finish() override {
     return CallUser(context_, [&] { return writer_->Flush(); });
   }
+  // At least once: what came before the barrier is delivered before the barrier is acknowledged.
+  absl::Status Snapshot(const Barrier&, OperatorStateWriter&) override {
+    return CallUser(context_, [&] { return writer_->Flush(); });
+  }
   void Close() override { writer_->Close(); }
 
  private:

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "runtime/core/status_macros.h"
 #include "runtime/metrics/metrics.h"
 #include "runtime/operators/user_function.h"
 #include "runtime/task/source.h"
@@ -23,6 +24,9 @@ class TypedSourceOperator final : public SourceOperator, private SourceOutput<T>
     context_ = &context;
     splits_ = &context.splits();
     records_ = &context.source_records();
+    if (const RestoredState* state = context.restored()) {
+      PENSTOCK_RETURN_IF_ERROR(CallUser(context_, [&] { return reader_->Restore(state->Items(kPositions)); }));
+    }
     return CallUser(context_, [&] { return reader_->Open(context, *this); });
   }
   absl::StatusOr<SourceStep> Poll() override {
@@ -41,6 +45,16 @@ class TypedSourceOperator final : public SourceOperator, private SourceOutput<T>
     }
     return SourceStep::kFinished;
   }
+  absl::StatusOr<bool> Prepare() override {
+    return CallUser(context_, [&] { return reader_->Prepare(*this); });
+  }
+  absl::Status Snapshot(const Barrier& barrier, OperatorStateWriter& state) override {
+    std::vector<std::string> positions;
+    PENSTOCK_RETURN_IF_ERROR(CallUser(context_, [&] { return reader_->Snapshot(barrier.id, &positions); }));
+    state.Put(kPositions, OperatorStateKind::kUnion, std::move(positions));
+    return absl::OkStatus();
+  }
+  void OnDecided(uint64_t checkpoint_id) override { reader_->OnDecided(checkpoint_id); }
   // END_DRAIN: everything has been seen (protocols.md D6).
   absl::Status Finish() override {
     out_->OnWatermark(kMaxWatermark);
@@ -49,6 +63,8 @@ class TypedSourceOperator final : public SourceOperator, private SourceOutput<T>
   void Close() override { reader_->Close(); }
 
  private:
+  static constexpr const char* kPositions = "positions";
+
   void Emit(SplitIndex split, const T& value, TimestampMs timestamp) override {
     splits_->SetCurrent(split);
     splits_->SetCaughtUp(split, false);

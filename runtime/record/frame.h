@@ -4,8 +4,7 @@
 //   frame   := header payload
 //   header  := u32 little-endian: bit 31 = more parts follow, bits 28..30 = kind, bits 0..27 = payload bytes
 //   payload := record: i64 timestamp_ms, Serde bytes | bare record: Serde bytes | watermark: i64 ms
-//            | status: u8 (1 = idle) | end: u8 (1 = drain, 0 = suspend) | barrier: u64 checkpoint id, u64 last decided
-//            id
+//            | status: u8 (1 = idle) | end: u8 (1 = drain, 0 = suspend) | barrier: checkpoint/barrier.h
 //
 // A frame never crosses a buffer, so a record is read in place. A record longer than the rest of an empty buffer
 // travels in parts: frames of the same kind with bit 31 set, but for the last (protocols.md E3). Example, a bare record

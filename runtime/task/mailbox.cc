@@ -11,6 +11,7 @@ bool Mailbox::PostAnytime(std::function<void()> mail) {
     MutexLock lock(&mutex_);
     if (anytime_.size() >= kMailboxMax) return false;
     anytime_.push_back(std::move(mail));
+    has_anytime_ = true;
   }
   Wake();
   return true;
@@ -41,6 +42,7 @@ void Mailbox::Cancel() {
 }
 
 void Mailbox::RunBetweenRecords() {
+  if (has_anytime_.load(std::memory_order_relaxed)) RunAnytime();
   if (!has_between_records_.load(std::memory_order_relaxed)) return;
   std::deque<std::function<void()>> mails;
   {
@@ -56,6 +58,7 @@ void Mailbox::RunAnytime() {
   {
     MutexLock lock(&mutex_);
     mails.swap(anytime_);
+    has_anytime_ = false;
   }
   for (std::function<void()>& mail : mails) mail();
 }

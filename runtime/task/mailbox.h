@@ -39,6 +39,7 @@ class Mailbox final : public TaskWait, public Waker {
   void Cancel() ABSL_LOCKS_EXCLUDED(mutex_);
   bool cancelled() const override { return cancelled_.load(std::memory_order_relaxed); }
 
+  // At the top of the loop: anytime mail, too, since a busy task may never wait.
   void RunBetweenRecords() ABSL_LOCKS_EXCLUDED(mutex_);
   bool WaitUntil(WaitKind kind, std::string_view why, absl::FunctionRef<bool()> ready) override {
     return WaitUntilDeadline(kind, why, ready, kNoDeadline);
@@ -72,6 +73,7 @@ class Mailbox final : public TaskWait, public Waker {
 
   std::atomic<bool> signalled_{false};
   std::atomic<bool> nudged_{false};
+  std::atomic<bool> has_anytime_{false};
   std::atomic<bool> has_between_records_{false};
   std::atomic<bool> cancelled_{false};
   std::atomic<int64_t> idle_ns_{0};

@@ -1,8 +1,8 @@
 // The contract between the task loop and the operators of a chain. The loop knows nothing else of operators, and
 // operators know nothing of threads, network or storage.
 //
-// Owner: the task's thread. Life: constructed → SetOutput for each output → Open → records, watermarks, ticks →
-// Finish (end of input only) → Close. User code throws only inside the calls marked "user"; the chain catches it.
+// Owner: the task's thread. Life: constructed → SetOutput for each output → Open → records, watermarks, ticks, barriers
+// → Finish (end of input only) → Close. User code throws only inside the calls marked "user"; the chain catches it.
 #ifndef PENSTOCK_RUNTIME_TASK_OPERATOR_H_
 #define PENSTOCK_RUNTIME_TASK_OPERATOR_H_
 
@@ -11,9 +11,11 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "runtime/checkpoint/barrier.h"
 #include "runtime/record/key_hash.h"
 #include "runtime/record/receiver.h"
 #include "runtime/task/function_context.h"
+#include "runtime/task/operator_state.h"
 
 namespace penstock {
 
@@ -23,6 +25,8 @@ class SplitTable;
 // What an operator gets when it opens, beyond the user's context.
 class OperatorContext : public Context {
  public:
+  // What this operator handed in at the checkpoint the attempt began from; null when it began without state.
+  virtual const RestoredState* restored() const = 0;
   virtual SplitTable& splits() = 0;              // of the chain's source; one split 0 when there is none
   virtual KeyGroupRange key_groups() const = 0;  // of this subtask
   virtual uint32_t key_group_count() const = 0;
@@ -60,6 +64,20 @@ class Operator {
   // All input has ended: emit what is left. Waits like any emission.
   virtual absl::Status Finish() { return absl::OkStatus(); }  // user
   virtual void Close() {}                                     // user
+
+  // ---- at a barrier, between records, producers first ----
+  // Before the barrier goes downstream: emit what must be on this side of it. May wait.
+  virtual absl::Status PrepareBarrier(const Barrier& barrier) { return (void)barrier, absl::OkStatus(); }
+  // What the operator needs to go on from here, beside its keyed state. May wait (a sink for its deliveries).
+  virtual absl::Status Snapshot(const Barrier& barrier, OperatorStateWriter& state) {
+    return (void)barrier, (void)state, absl::OkStatus();
+  }
+  // All checkpoints up to this one are decided; a notice may be missing, or come twice. Called inside any wait
+  // (protocols.md D2): take note, do not emit.
+  virtual void OnDecided(uint64_t checkpoint_id) { (void)checkpoint_id; }
+  virtual void OnAborted(uint64_t checkpoint_id) { (void)checkpoint_id; }
+  // What Finish has written is not out yet: the task waits for one more checkpoint to be decided before it ends.
+  virtual bool NeedsFinalCheckpoint() const { return false; }
 };
 
 // Rows a fire handles before the loop looks at its mailbox.
@@ -71,6 +89,8 @@ enum class SourceStep { kMore, kDry, kFinished };
 class SourceOperator : public Operator {
  public:
   ReceiverBase* Input(int) final { return nullptr; }
+  // Learns where it begins, without emitting. Called until true, before the first snapshot and the first Poll.
+  virtual absl::StatusOr<bool> Prepare() = 0;     // user
   virtual absl::StatusOr<SourceStep> Poll() = 0;  // user
 };
 

@@ -1,5 +1,6 @@
 #include "runtime/task/operator_chain.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "runtime/core/log.h"
@@ -7,11 +8,25 @@
 
 namespace penstock {
 
+namespace {
+
+// After a restore every operator has state, if only an empty one: what is new in the job must not take itself for a
+// start without state.
+const RestoredState* StateOf(const TaskRestore* restore, const std::string& uid) {
+  static const RestoredState none;
+  if (restore == nullptr) return nullptr;
+  const auto found = restore->operators.find(uid);
+  return found != restore->operators.end() ? &found->second : &none;
+}
+
+}  // namespace
+
 // The context of one operator of the chain.
 class ChainOperatorContext final : public OperatorContext {
  public:
-  ChainOperatorContext(OperatorChain& chain, std::string name, std::string uid, MetricGroup& group)
-      : chain_(chain), name_(std::move(name)), uid_(std::move(uid)), group_(group) {}
+  ChainOperatorContext(OperatorChain& chain, std::string name, std::string uid, MetricGroup& group,
+                       const RestoredState* restored)
+      : chain_(chain), name_(std::move(name)), uid_(std::move(uid)), group_(group), restored_(restored) {}
 
   int subtask() const override { return chain_.info_.subtask; }
   int parallelism() const override { return chain_.info_.parallelism; }
@@ -40,6 +55,7 @@ class ChainOperatorContext final : public OperatorContext {
   }
   void count_malformed() override { chain_.malformed_.Add(); }
 
+  const RestoredState* restored() const override { return restored_; }
   SplitTable& splits() override { return chain_.splits_; }
   KeyGroupRange key_groups() const override { return RangeOfSubtask(subtask(), parallelism(), key_group_count()); }
   uint32_t key_group_count() const override { return chain_.info_.key_groups; }
@@ -67,6 +83,7 @@ class ChainOperatorContext final : public OperatorContext {
   const std::string name_;
   const std::string uid_;
   MetricGroup& group_;
+  const RestoredState* const restored_;
 };
 
 namespace {
@@ -85,7 +102,8 @@ KeyedBackendOptions BackendOptions(const TaskInfo& info, const Clock& clock) {
 
 OperatorChain::OperatorChain(const CompiledGraph& graph, const CompiledVertex& vertex, const TaskInfo& info,
                              const Clock& clock, std::shared_ptr<Mailbox> mailbox, MetricRegistry& registry,
-                             const std::vector<std::unique_ptr<ResultPartition>>& partitions)
+                             const std::vector<std::unique_ptr<ResultPartition>>& partitions,
+                             const TaskRestore* restore)
     : info_(info), clock_(clock), mailbox_(std::move(mailbox)), keyed_backend_(BackendOptions(info, clock)) {
   for (const int id : vertex.nodes) {
     const LogicalNode& node = graph.logical->nodes[id];
@@ -93,7 +111,9 @@ OperatorChain::OperatorChain(const CompiledGraph& graph, const CompiledVertex& v
                                                                  {"task", info.vertex_name},
                                                                  {"operator", node.name},
                                                                  {"subtask", std::to_string(info.subtask)}}));
-    contexts_.push_back(std::make_unique<ChainOperatorContext>(*this, node.name, node.uid, *groups_.back()));
+    contexts_.push_back(std::make_unique<ChainOperatorContext>(*this, node.name, node.uid, *groups_.back(),
+                                                               StateOf(restore, node.uid)));
+    uids_.push_back(node.uid);
     operators_.push_back(node.factory->create());
   }
   if (graph.logical->nodes[vertex.nodes.front()].is_source) {
@@ -104,7 +124,8 @@ OperatorChain::OperatorChain(const CompiledGraph& graph, const CompiledVertex& v
   Wire(graph, vertex, partitions);
 }
 
-OperatorChain::~OperatorChain() = default;
+// Gauges look at what the operators own, on another thread: they go first.
+OperatorChain::~OperatorChain() { groups_.clear(); }
 
 std::vector<ReceiverBase*> OperatorChain::ReceiversOf(const CompiledGraph& graph, const CompiledVertex& vertex,
                                                       int node, int output,
@@ -176,6 +197,40 @@ void OperatorChain::ContinuePending() {
 
 void OperatorChain::OnTick(int64_t now_ms) {
   for (const auto& op : operators_) op->OnTick(now_ms);
+}
+
+absl::Status OperatorChain::PrepareBarrier(const Barrier& barrier) {
+  for (size_t i = 0; i < operators_.size(); ++i) {
+    if (absl::Status status = operators_[i]->PrepareBarrier(barrier); !status.ok()) {
+      contexts_[i]->NoteFailingOperator();
+      return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status OperatorChain::Snapshot(TaskSnapshot& snapshot) {
+  for (size_t i = 0; i < operators_.size(); ++i) {
+    OperatorStateWriter writer;
+    if (absl::Status status = operators_[i]->Snapshot(snapshot.barrier, writer); !status.ok()) {
+      contexts_[i]->NoteFailingOperator();
+      return status;
+    }
+    if (!writer.states().empty()) snapshot.operators[uids_[i]] = writer.states();
+  }
+  return absl::OkStatus();
+}
+
+void OperatorChain::OnDecided(uint64_t checkpoint_id) {
+  for (const auto& op : operators_) op->OnDecided(checkpoint_id);
+}
+
+void OperatorChain::OnAborted(uint64_t checkpoint_id) {
+  for (const auto& op : operators_) op->OnAborted(checkpoint_id);
+}
+
+bool OperatorChain::NeedsFinalCheckpoint() const {
+  return std::any_of(operators_.begin(), operators_.end(), [](const auto& op) { return op->NeedsFinalCheckpoint(); });
 }
 
 bool OperatorChain::FinishNext(absl::Status& status) {

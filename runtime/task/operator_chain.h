@@ -16,6 +16,7 @@
 #include "runtime/task/mailbox.h"
 #include "runtime/task/operator.h"
 #include "runtime/task/task_info.h"
+#include "runtime/task/task_snapshot.h"
 #include "runtime/time/split_table.h"
 
 namespace penstock {
@@ -27,21 +28,29 @@ inline constexpr int kSampleLinesPerSecond = 5;
 
 class OperatorChain {
  public:
-  // partitions: by position in vertex.out_edges.
+  // partitions: by position in vertex.out_edges. restore: null when the attempt begins without state; outlives the
+  // chain.
   OperatorChain(const CompiledGraph& graph, const CompiledVertex& vertex, const TaskInfo& info, const Clock& clock,
                 std::shared_ptr<Mailbox> mailbox, MetricRegistry& registry,
-                const std::vector<std::unique_ptr<ResultPartition>>& partitions);
+                const std::vector<std::unique_ptr<ResultPartition>>& partitions, const TaskRestore* restore);
   ~OperatorChain();
 
   absl::Status Open();
   // Null when the chain does not begin with a source.
   SourceOperator* source() const { return source_; }
   Operator& head() const { return *operators_.front(); }
+  Operator& at(size_t position) const { return *operators_[position]; }  // in vertex.nodes
 
   bool HasPending() const;
   // One slice of the furthest pending fire downstream.
   void ContinuePending();
   void OnTick(int64_t now_ms);
+  // At a barrier, in this order; the barrier goes downstream between them.
+  absl::Status PrepareBarrier(const Barrier& barrier);
+  absl::Status Snapshot(TaskSnapshot& snapshot);
+  void OnDecided(uint64_t checkpoint_id);
+  void OnAborted(uint64_t checkpoint_id);
+  bool NeedsFinalCheckpoint() const;
   // The next operator's Finish, producers first; true when all have finished. Pending fires are run by the loop
   // between.
   bool FinishNext(absl::Status& status);
@@ -73,6 +82,7 @@ class OperatorChain {
   std::vector<std::unique_ptr<MetricGroup>> groups_;  // by position in vertex.nodes
   std::vector<std::unique_ptr<ChainOperatorContext>> contexts_;
   std::vector<std::unique_ptr<Operator>> operators_;
+  std::vector<std::string> uids_;  // by operator
   std::vector<std::unique_ptr<FanOutBase>> fan_outs_;
   std::vector<std::unique_ptr<ReceiverBase>> writers_;
   SourceOperator* source_ = nullptr;

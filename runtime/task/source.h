@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -55,9 +56,20 @@ class SourceReader {
  public:
   virtual ~SourceReader() = default;
   virtual absl::Status Open(Context& context, SourceOutput<T>& output) = 0;
+  // Learns the splits and where each begins, emitting nothing; false: not yet, ask again when woken. Called until it is
+  // true, before Snapshot and Poll: a start position that depends on the moment is fixed once (protocols.md B5).
+  virtual absl::StatusOr<bool> Prepare(SourceOutput<T>& output) { return (void)output, true; }
   // Emits at most one batch (hundreds of records, not millions) and returns without blocking for input. A non-OK
   // status fails the task. Trouble that may pass is retried by the reader and shown by set_status_note.
   virtual absl::StatusOr<PollResult> Poll(SourceOutput<T>& output) = 0;
+
+  // Positions behind everything emitted, one item a split, in the reader's own format.
+  virtual absl::Status Snapshot(uint64_t checkpoint_id, std::vector<std::string>* positions) = 0;
+  // Before Open, after a restore: the positions of all splits of all subtasks. The reader takes its own out of them by
+  // the rule by which it deals out splits; splits without a position are new, and read from their beginning.
+  virtual absl::Status Restore(const std::vector<std::string>& positions) = 0;
+  // Everything up to this checkpoint will not be asked for again.
+  virtual void OnDecided(uint64_t checkpoint_id) { (void)checkpoint_id; }
   virtual void Close() = 0;  // after the last Poll, also after failure
 };
 

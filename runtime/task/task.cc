@@ -26,15 +26,18 @@ std::string Demangle(const char* name) {
 }  // namespace
 
 Task::Task(const CompiledGraph& graph, const CompiledVertex& vertex, TaskInfo info, Environment environment,
-           std::shared_ptr<Mailbox> mailbox, std::vector<std::unique_ptr<ResultPartition>> partitions)
+           std::shared_ptr<Mailbox> mailbox, std::vector<std::unique_ptr<ResultPartition>> partitions,
+           std::unique_ptr<const TaskRestore> restore)
     : graph_(graph),
       vertex_(vertex),
       info_(std::move(info)),
       environment_(environment),
       mailbox_(std::move(mailbox)),
       partitions_(std::move(partitions)),
+      restore_(std::move(restore)),
       gate_([mailbox = mailbox_] { mailbox->Wake(); }),
-      chain_(graph_, vertex_, info_, environment_.clock, mailbox_, environment_.registry, partitions_) {}
+      chain_(graph_, vertex_, info_, environment_.clock, mailbox_, environment_.registry, partitions_, restore_.get()),
+      sources_started_(environment.checkpointing == Checkpointing::kOff) {}
 
 Task::~Task() {
   Cancel();
@@ -50,6 +53,7 @@ void Task::AddInput(std::shared_ptr<InputChannel> channel, int edge, int produce
   input.receiver = chain_.head().Input(logical.to_input);
   inputs_.push_back(std::move(input));
   tracker_.AddInput();
+  aligner_.AddChannel();
   gate_.AddChannel(std::move(channel));
 }
 
@@ -103,8 +107,7 @@ void Task::RunLoop() {
   last_flush_ns_ = last_tick_ns_ = environment_.clock.MonotonicNs();
   while (!Stopping()) {
     mailbox_->RunBetweenRecords();
-    const bool input_over = chain_.source() != nullptr ? source_finished_ : ended_inputs_ == gate_.size();
-    if (input_over && !chain_.HasPending()) {
+    if (InputOver() && !chain_.HasPending()) {
       FinishAll();
       return;
     }
@@ -116,6 +119,8 @@ void Task::RunLoop() {
   }
 }
 
+bool Task::InputOver() const { return chain_.source() != nullptr ? source_finished_ : ended_inputs_ == gate_.size(); }
+
 bool Task::Step() {
   if (chain_.HasPending()) {
     chain_.ContinuePending();
@@ -126,13 +131,15 @@ bool Task::Step() {
 
 bool Task::StepSource() {
   mailbox_->ClearNudge();
+  if (!source_prepared_) return PrepareSource();  // a checkpoint may have waited for it
+  if (!sources_started_) return false;
   const absl::StatusOr<SourceStep> step = chain_.source()->Poll();
   if (!step.ok()) {
     FailWith(step.status(), TaskFailure::Domain::kExternal);
     return true;
   }
   AfterBatch();
-  source_finished_ = *step == SourceStep::kFinished;
+  if (*step == SourceStep::kFinished) source_finished_ = true;
   return *step != SourceStep::kDry;
 }
 
@@ -177,10 +184,12 @@ void Task::HandleFrame(InputState& input, int channel, const Frame& frame) {
       break;
     case FrameKind::kEnd:
       ++ended_inputs_;
+      if (frame.payload.empty() || frame.payload[0] == 0) suspended_ = true;
       tracker_.OnStatus(channel, InputStatus::kFinished);
+      Act(aligner_.OnEnd(channel), channel);
       break;
     case FrameKind::kBarrier:
-      return;
+      return OnBarrierFrame(channel, frame.payload);
   }
   OnTimeChange();
 }
@@ -248,7 +257,8 @@ void Task::Flush() {
 
 void Task::FinishAll() {
   absl::Status status;
-  while (!Stopping() && !chain_.FinishNext(status)) {
+  // A suspended job goes on elsewhere: its windows must not fire here.
+  while (!suspended_ && !Stopping() && !chain_.FinishNext(status)) {
     if (status.ok()) status = chain_.TakeFailure();
     if (!status.ok()) return FailWith(status, TaskFailure::Domain::kUser);
     while (!Stopping() && chain_.HasPending()) {
@@ -258,8 +268,12 @@ void Task::FinishAll() {
   }
   if (absl::Status late = chain_.TakeFailure(); !late.ok()) return FailWith(late, TaskFailure::Domain::kUser);
   if (Stopping()) return;
-  for (const auto& partition : partitions_) partition->AppendEndToAll(true);
+  for (const auto& partition : partitions_) partition->AppendEndToAll(!suspended_);
   Flush();
+  if (environment_.checkpointing == Checkpointing::kOn) {
+    AwaitFinalCheckpoint();
+    if (!Stopping()) HandInLast();
+  }
 }
 
 void Task::FailWith(const absl::Status& status, TaskFailure::Domain domain) {

@@ -8,16 +8,20 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "runtime/checkpoint/barrier_aligner.h"
 #include "runtime/exchange/input_gate.h"
 #include "runtime/exchange/result_partition.h"
 #include "runtime/task/mailbox.h"
 #include "runtime/task/operator_chain.h"
 #include "runtime/task/task_info.h"
+#include "runtime/task/task_snapshot.h"
 #include "runtime/time/watermark_tracker.h"
 
 namespace penstock {
@@ -29,11 +33,17 @@ struct TaskOptions {
   int64_t auto_watermark_interval_ms = 200;  // idle splits are noticed at this pace
 };
 
+// With checkpoints a source emits nothing before StartSources, and a task that needs it waits for a last checkpoint.
+enum class Checkpointing { kOff, kOn };
+
 class TaskListener {
  public:
   virtual ~TaskListener() = default;
   // failure is set with kFailed only.
   virtual void OnTaskState(const TaskInfo& info, TaskState state, const TaskFailure* failure) = 0;
+  // What the task hands in for a checkpoint. last: the task has come to its end, and this stands for all checkpoints
+  // to come (its barrier is meaningless).
+  virtual void OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool last) = 0;
 };
 
 // Captures the raw stack of the newest throw of this thread; set by the program's main.
@@ -47,10 +57,13 @@ class Task {
     TaskListener& listener;
     TaskOptions options;
     ThrowStackFn throw_stack = nullptr;
+    Checkpointing checkpointing = Checkpointing::kOff;
   };
-  // partitions: by position in vertex.out_edges. Channels are added to the gate before Start.
+  // partitions: by position in vertex.out_edges. restore: null when the attempt begins without state. Channels are
+  // added to the gate before Start.
   Task(const CompiledGraph& graph, const CompiledVertex& vertex, TaskInfo info, Environment environment,
-       std::shared_ptr<Mailbox> mailbox, std::vector<std::unique_ptr<ResultPartition>> partitions);
+       std::shared_ptr<Mailbox> mailbox, std::vector<std::unique_ptr<ResultPartition>> partitions,
+       std::unique_ptr<const TaskRestore> restore);
   ~Task();
 
   // A channel of the gate, fed by one producer subtask over compiled edge `edge`. Before Start.
@@ -59,6 +72,11 @@ class Task {
   void Cancel() { mailbox_->Cancel(); }
   // Fails the task from outside (a lost connection). Any thread.
   void FailFromOutside(absl::Status status, TaskFailure::Domain domain);
+  // From the control plane; any thread. Each may come twice, late or never.
+  void StartSources();
+  void TriggerCheckpoint(const Barrier& barrier);
+  void OnDecided(uint64_t checkpoint_id);
+  void OnAborted(uint64_t checkpoint_id);
   bool ended() const { return ended_.load(); }
   void Join();
 
@@ -77,6 +95,7 @@ class Task {
 
   void Run();
   void RunLoop();
+  bool InputOver() const;
   // One step of the loop: a pending fire, a source poll or a buffer. False when there is nothing to do now.
   bool Step();
   bool StepSource();
@@ -87,6 +106,16 @@ class Task {
   void AfterBatch();
   void WaitForInput();
   void FinishAll();
+  // task_checkpoint.cc
+  bool PrepareSource();
+  void OnTriggerMail(const Barrier& barrier);
+  void OnBarrierFrame(int channel, std::string_view payload);
+  void Act(const BarrierAligner::Decision& decision, int channel);
+  void TakeSnapshot(const Barrier& barrier);
+  void DrainSource();
+  bool MayEnd() const;
+  void AwaitFinalCheckpoint();
+  void HandInLast();
   void Flush();
   bool Stopping() const { return mailbox_->cancelled() || failed_; }
   void FailWith(const absl::Status& status, TaskFailure::Domain domain);
@@ -99,6 +128,7 @@ class Task {
   const Environment environment_;
   const std::shared_ptr<Mailbox> mailbox_;
   const std::vector<std::unique_ptr<ResultPartition>> partitions_;
+  const std::unique_ptr<const TaskRestore> restore_;
 
   // The task's thread only, once started.
   InputGate gate_;
@@ -109,6 +139,15 @@ class Task {
   FrameReader reader_;
   int ended_inputs_ = 0;
   bool source_finished_ = false;
+  BarrierAligner aligner_;
+  int64_t first_barrier_ns_ = 0;  // of the checkpoint being aligned
+  bool sources_started_;          // StartSources has come
+  bool source_prepared_ = false;
+  std::optional<Barrier> deferred_trigger_;  // came before the source was prepared
+  bool suspended_ = false;                   // the input ended without its maximum watermark (protocols.md D6)
+  bool drained_ = false;                     // DrainSource has run
+  std::optional<uint64_t> decided_;          // the largest id known to be decided
+  std::optional<uint64_t> ends_with_;        // the checkpoint that is to end the job: its decision is waited for
   bool failed_ = false;
   TaskFailure failure_;
   int64_t last_flush_ns_ = 0;

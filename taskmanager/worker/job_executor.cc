@@ -7,8 +7,10 @@
 #include <fstream>
 #include <utility>
 
+#include "runtime/checkpoint/manifest.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
+#include "runtime/core/storage/storage.h"
 
 namespace penstock::worker {
 namespace {
@@ -131,7 +133,7 @@ absl::Status JobExecutor::Deploy(const proto::DeployTasks& deploy) {
   PENSTOCK_ASSIGN_OR_RETURN(const Deployment deployment, Deployment::From(deploy, graph_));
   MutexLock lock(&mutex_);
   if (cancelled_) return Cancelled("the attempt was cancelled before it was deployed");
-  PENSTOCK_RETURN_IF_ERROR(CreateTasks(deployment));
+  PENSTOCK_RETURN_IF_ERROR(CreateTasks(deployment, deploy.checkpoints()));
   for (size_t edge = 0; edge < graph_.edges.size(); ++edge) {
     if (absl::Status status = ConnectEdge(deployment, static_cast<int>(edge)); !status.ok()) {
       tasks_.clear();  // nothing was started
@@ -146,7 +148,24 @@ absl::Status JobExecutor::Deploy(const proto::DeployTasks& deploy) {
   return absl::OkStatus();
 }
 
-absl::Status JobExecutor::CreateTasks(const Deployment& deployment) {
+absl::StatusOr<std::optional<RestoreSource>> JobExecutor::ReadRestore(const proto::CheckpointPlan& plan) const {
+  if (plan.restore_manifest().empty()) return std::nullopt;
+  PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<Storage> storage, OpenStorage(plan.storage()));
+  PENSTOCK_ASSIGN_OR_RETURN(const std::string bytes, storage->ReadAll(plan.restore_manifest()));
+  PENSTOCK_ASSIGN_OR_RETURN(const proto::Manifest manifest, DecodeManifest(bytes, plan.restore_manifest()));
+  if (manifest.checkpoint_id() != plan.restore_id() || manifest.generation() != plan.restore_generation()) {
+    return FailedPrecondition("manifest {} is of checkpoint {} of generation {}, but {} of {} is to be restored",
+                              plan.restore_manifest(), manifest.checkpoint_id(), manifest.generation(),
+                              plan.restore_id(), plan.restore_generation());
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(RestoreSource source, RestoreSource::From(manifest));
+  return std::optional<RestoreSource>(std::move(source));
+}
+
+absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto::CheckpointPlan& plan) {
+  PENSTOCK_ASSIGN_OR_RETURN(const std::optional<RestoreSource> source, ReadRestore(plan));
+  const auto checkpointing = plan.enabled() ? Checkpointing::kOn : Checkpointing::kOff;
+  std::set<CheckpointCollector::Subtask> subtasks;
   for (size_t v = 0; v < graph_.vertices.size(); ++v) {
     const CompiledVertex& vertex = graph_.vertices[v];
     for (int subtask = 0; subtask < vertex.parallelism; ++subtask) {
@@ -168,11 +187,21 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment) {
                     vertex.parallelism,
                     options_.attempt.value,
                     static_cast<uint32_t>(graph_.graph.key_groups())};
-      tasks_[{static_cast<int>(v), subtask}] =
-          std::make_unique<Task>(graph_, vertex, std::move(info),
-                                 Task::Environment{clock_, registry_, *this, options_.task, options_.throw_stack},
-                                 std::move(mailbox), std::move(partitions));
+      std::unique_ptr<const TaskRestore> restore;
+      if (source) {
+        std::vector<std::string> uids;
+        for (const int node : vertex.nodes) uids.push_back(graph_.logical->nodes[node].uid);
+        PENSTOCK_ASSIGN_OR_RETURN(restore, source->For(info, uids));
+      }
+      subtasks.emplace(vertex.id, subtask);
+      tasks_[{static_cast<int>(v), subtask}] = std::make_unique<Task>(
+          graph_, vertex, std::move(info),
+          Task::Environment{clock_, registry_, *this, options_.task, options_.throw_stack, checkpointing},
+          std::move(mailbox), std::move(partitions), std::move(restore));
     }
+  }
+  if (plan.enabled()) {
+    collector_ = std::make_unique<CheckpointCollector>(plan.generation(), std::move(subtasks), events_, clock_);
   }
   return absl::OkStatus();
 }
@@ -285,6 +314,41 @@ void JobExecutor::OnTaskState(const TaskInfo& info, TaskState state, const TaskF
   MutexLock lock(&mutex_);
   --running_;
   ended_.NotifyAll();
+}
+
+void JobExecutor::OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool last) {
+  collector_->OnSnapshot(info, std::move(snapshot), last);
+}
+
+void JobExecutor::StartSources() {
+  MutexLock lock(&mutex_);
+  for (const auto& [key, task] : tasks_) task->StartSources();
+}
+
+void JobExecutor::TriggerCheckpoint(const proto::TriggerCheckpoint& trigger) {
+  MutexLock lock(&mutex_);
+  if (collector_ == nullptr) return;
+  Barrier barrier;
+  barrier.id = trigger.checkpoint().id();
+  if (trigger.has_last_decided()) barrier.last_decided = trigger.last_decided_id();
+  barrier.ending = static_cast<BarrierEnding>(trigger.ending());
+  barrier.trigger_ms = trigger.trigger_ms();
+  collector_->OnTrigger(barrier.id);
+  for (const auto& [key, task] : tasks_) task->TriggerCheckpoint(barrier);
+}
+
+void JobExecutor::OnDecided(const proto::CheckpointDecided& decided) {
+  MutexLock lock(&mutex_);
+  if (collector_ == nullptr) return;
+  collector_->OnDone(decided.checkpoint().id());
+  for (const auto& [key, task] : tasks_) task->OnDecided(decided.checkpoint().id());
+}
+
+void JobExecutor::OnAborted(const proto::CheckpointAborted& aborted) {
+  MutexLock lock(&mutex_);
+  if (collector_ == nullptr) return;
+  collector_->OnDone(aborted.checkpoint().id());
+  for (const auto& [key, task] : tasks_) task->OnAborted(aborted.checkpoint().id());
 }
 
 void JobExecutor::CollectMetrics(proto::WorkerMetrics* metrics) {

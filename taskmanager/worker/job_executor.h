@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@
 #include "runtime/graph/compile.h"
 #include "runtime/metrics/metrics.h"
 #include "runtime/task/task.h"
+#include "taskmanager/worker/checkpoint_collector.h"
+#include "taskmanager/worker/restore.h"
 #include "taskmanager/worker/task_executor.h"
 
 namespace penstock::worker {
@@ -48,18 +51,26 @@ class JobExecutor final : public TaskExecutor, private TaskListener {
   void Cancel() override;
   bool AwaitEnd(int64_t timeout_ms) override;
   void CollectMetrics(proto::WorkerMetrics* metrics) override;
+  void StartSources() override;
+  void TriggerCheckpoint(const proto::TriggerCheckpoint& trigger) override;
+  void OnDecided(const proto::CheckpointDecided& decided) override;
+  void OnAborted(const proto::CheckpointAborted& aborted) override;
 
  private:
   JobExecutor(CompiledGraph graph, JobExecutorOptions options, TaskEvents& events, const Clock& clock,
               MetricRegistry& registry);
   struct Deployment;  // what Deploy works out
 
-  absl::Status CreateTasks(const Deployment& deployment);
-  absl::Status ConnectEdge(const Deployment& deployment, int edge);
-  absl::Status ConnectChannel(const Deployment& deployment, int edge, int from, int to);
+  absl::Status CreateTasks(const Deployment& deployment, const proto::CheckpointPlan& plan)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::optional<RestoreSource>> ReadRestore(const proto::CheckpointPlan& plan) const;
+  absl::Status ConnectEdge(const Deployment& deployment, int edge) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ConnectChannel(const Deployment& deployment, int edge, int from, int to)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PeerLink& LinkTo(const Deployment& deployment, int worker);
   void OnLinkBroken(const absl::Status& status);
   void OnTaskState(const TaskInfo& info, TaskState state, const TaskFailure* failure) override;
+  void OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool last) override;
 
   const CompiledGraph graph_;
   const JobExecutorOptions options_;
@@ -76,6 +87,7 @@ class JobExecutor final : public TaskExecutor, private TaskListener {
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<std::pair<int, int>, std::unique_ptr<Task>> tasks_ ABSL_GUARDED_BY(mutex_);  // by vertex index and subtask
   std::map<int, std::unique_ptr<PeerLink>> links_;                                      // by worker index
+  std::unique_ptr<CheckpointCollector> collector_;  // with checkpoints; made by Deploy, before any task runs
 };
 
 }  // namespace penstock::worker

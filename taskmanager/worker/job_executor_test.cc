@@ -7,6 +7,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "taskmanager/worker/testing/test_cluster.h"
 #include "tests/support/test_job.h"
 
 namespace penstock::worker {
@@ -18,78 +19,6 @@ using testing::VectorSink;
 struct Event {
   std::string session_id;
   int64_t time = 0;
-};
-
-// Workers of one attempt in this process, joined by real gRPC streams.
-class TestCluster : public TaskEvents {
- public:
-  TestCluster(const std::function<void(Environment&)>& build, int parallelism, int workers,
-              int64_t network_bytes = 8 << 20) {
-    proto::DeployTasks deploy;
-    for (int i = 0; i < workers; ++i) {
-      Environment env;
-      build(env);
-      auto compiled = Compile(env.shared_graph(), {.name = "test", .uid = "test", .parallelism = parallelism});
-      INFO(compiled.status());
-      REQUIRE(compiled.ok());
-      graph_ = compiled->graph;
-      JobExecutorOptions options{.job = JobId(1, 2), .attempt = AttemptId(1)};
-      options.network_memory_bytes = network_bytes;
-      executors_.push_back(
-          JobExecutor::Create(*std::move(compiled), options, *this, Clock::System(), registry_).value());
-      proto::WorkerPlacement& placement = *deploy.add_placements();
-      placement.set_worker_id("tm-" + std::to_string(i));
-      placement.set_data_address(executors_.back()->DataAddress());
-      placement.set_index(i);
-    }
-    for (const proto::Vertex& vertex : graph_.vertices()) {
-      for (int subtask = 0; subtask < vertex.parallelism(); ++subtask) {
-        proto::SubtaskRef& ref = *deploy.mutable_placements(subtask % workers)->add_subtasks();
-        ref.set_vertex_id(vertex.id());
-        ref.set_subtask(subtask);
-      }
-    }
-    for (int i = 0; i < workers; ++i) {
-      deploy.set_own_index(i);
-      const absl::Status status = executors_[i]->Deploy(deploy);
-      INFO(status);
-      REQUIRE(status.ok());
-    }
-  }
-
-  void OnTaskState(const proto::TaskStateReport& report) override {
-    MutexLock lock(&mutex_);
-    if (report.state() == proto::FAILED) failures_.push_back(report.failure());
-    ++counts_[report.state()];
-  }
-  void AwaitEnd() {
-    for (auto& executor : executors_) REQUIRE(executor->AwaitEnd(60'000));
-  }
-  void Cancel() {
-    for (auto& executor : executors_) executor->Cancel();
-  }
-  int count(proto::TaskState state) {
-    MutexLock lock(&mutex_);
-    return counts_[state];
-  }
-  std::vector<proto::Failure> failures() {
-    MutexLock lock(&mutex_);
-    return failures_;
-  }
-  proto::WorkerMetrics Metrics(int worker) {
-    proto::WorkerMetrics metrics;
-    executors_[worker]->CollectMetrics(&metrics);
-    return metrics;
-  }
-  const proto::JobGraph& graph() const { return graph_; }
-
- private:
-  MetricRegistry registry_;
-  proto::JobGraph graph_;
-  Mutex mutex_;
-  std::map<proto::TaskState, int> counts_;
-  std::vector<proto::Failure> failures_;
-  std::vector<std::unique_ptr<JobExecutor>> executors_;
 };
 
 NumberedSource<Event> Events(int64_t count, int sessions) {
@@ -123,6 +52,48 @@ TEST_CASE("A windowed count over workers gives exactly the independent count", "
   }
   CHECK(got == expected);
   CHECK(cluster.count(proto::FINISHED) == 2 * parallelism);
+}
+
+// Counts odd numbers and how large they are.
+struct Measured {
+  Counter* odd = nullptr;
+  Histogram* sizes = nullptr;
+  std::shared_ptr<double> limit = std::make_shared<double>(7.5);
+
+  void open(Context& context) {
+    odd = &context.counter("odd");
+    sizes = &context.histogram("sizes");
+    context.gauge("limit", [this] { return *limit; });
+    context.log_info("subtask " + std::to_string(context.subtask()) + " is open");
+  }
+  int64_t operator()(const int64_t& v) {
+    if (v % 2 == 1) odd->Add();
+    sizes->Record(v);
+    return v;
+  }
+};
+
+TEST_CASE("The metrics of a user function are reported and exported", "[worker]") {
+  VectorSink<int64_t> sink;
+  TestCluster cluster(
+      [&](Environment& env) {
+        env.source("numbers", NumberedSource<int64_t>{100, [](int64_t i) { return i; }})
+            .map(Measured{})
+            .name("measured")
+            .sink("out", sink);
+      },
+      1, 1);
+  cluster.AwaitEnd();
+  const proto::WorkerMetrics metrics = cluster.Metrics(0);
+  REQUIRE(metrics.tasks_size() == 1);
+  CHECK(metrics.tasks(0).user().at("measured.odd") == 50);
+  CHECK(metrics.tasks(0).user().at("measured.limit") == 7.5);
+  const std::string text = cluster.PrometheusText();
+  INFO(text);
+  const std::string labels = "{job=\"test\",operator=\"measured\",subtask=\"0\"";
+  CHECK(text.find("penstock_operator_odd" + labels) != std::string::npos);
+  CHECK(text.find("penstock_operator_limit" + labels) != std::string::npos);
+  CHECK(text.find("penstock_operator_sizes_count" + labels) != std::string::npos);
 }
 
 TEST_CASE("Every partitioning delivers each record as it says", "[worker]") {

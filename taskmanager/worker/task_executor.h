@@ -17,6 +17,9 @@ class TaskEvents {
   virtual ~TaskEvents() = default;
   // job_id and attempt of the report are filled in.
   virtual void OnTaskState(const proto::TaskStateReport& report) = 0;
+  // Everything that the tasks of this worker hand in for a checkpoint is durable.
+  virtual void OnCheckpointAck(proto::CheckpointAck ack) = 0;
+  virtual void OnCheckpointDeclined(proto::CheckpointDeclined declined) = 0;
 };
 
 // One attempt of one job in one worker. Thread-safe; the control part calls it from one thread.
@@ -36,6 +39,12 @@ class TaskExecutor {
   // killed: protocols.md D5).
   virtual bool AwaitEnd(int64_t timeout_ms) = 0;
   virtual void CollectMetrics(proto::WorkerMetrics* metrics) = 0;
+
+  // After Deploy. None of them waits; each may come twice.
+  virtual void StartSources() = 0;
+  virtual void TriggerCheckpoint(const proto::TriggerCheckpoint& trigger) = 0;
+  virtual void OnDecided(const proto::CheckpointDecided& decided) = 0;
+  virtual void OnAborted(const proto::CheckpointAborted& aborted) = 0;
 };
 
 }  // namespace penstock::worker

@@ -67,7 +67,7 @@ void WorkerControl::Loop() {
 
 void WorkerControl::WaitForWork(int64_t until_ms) {
   MutexLock lock(&mutex_);
-  const bool unsent = reports_sent_ < reports_.size() && welcomed_;
+  const bool unsent = (reports_sent_ < reports_.size() || !outbox_.empty()) && welcomed_;
   if (!inbox_.empty() || stop_ || closed_ || unsent) return;
   const int64_t wait_ms = until_ms - clock_.MonotonicMs();
   if (wait_ms > 0) wake_.WaitFor(&mutex_, std::chrono::milliseconds(wait_ms));
@@ -127,6 +127,18 @@ void WorkerControl::Handle(const proto::JobManagerToWorker& message) {
       return BeginCancel();
     case proto::JobManagerToWorker::kShutDown:
       return Finish(failure_ ? kExitStartFailed : kExitDone);
+    case proto::JobManagerToWorker::kTriggerCheckpoint:
+      if (deployed_) executor_->TriggerCheckpoint(message.trigger_checkpoint());
+      return;
+    case proto::JobManagerToWorker::kCheckpointDecided:
+      if (deployed_) executor_->OnDecided(message.checkpoint_decided());
+      return;
+    case proto::JobManagerToWorker::kCheckpointAborted:
+      if (deployed_) executor_->OnAborted(message.checkpoint_aborted());
+      return;
+    case proto::JobManagerToWorker::kStartSources:
+      if (deployed_) executor_->StartSources();
+      return;
     case proto::JobManagerToWorker::KIND_NOT_SET:
       return;
   }
@@ -184,6 +196,38 @@ void WorkerControl::OnTaskState(const proto::TaskStateReport& report) {
   wake_.NotifyAll();
 }
 
+void WorkerControl::OnCheckpointAck(proto::CheckpointAck ack) {
+  proto::WorkerToJobManager message = Message();
+  *message.mutable_checkpoint_ack() = std::move(ack);
+  PostToJobManager(std::move(message));
+}
+
+void WorkerControl::OnCheckpointDeclined(proto::CheckpointDeclined declined) {
+  proto::WorkerToJobManager message = Message();
+  *message.mutable_checkpoint_declined() = std::move(declined);
+  PostToJobManager(std::move(message));
+}
+
+void WorkerControl::PostToJobManager(proto::WorkerToJobManager message) {
+  MutexLock lock(&mutex_);
+  if (outbox_.size() == kOutboxMax) outbox_.pop_front();
+  outbox_.push_back(std::move(message));
+  wake_.NotifyAll();
+}
+
+void WorkerControl::FlushOutbox() {
+  while (true) {
+    proto::WorkerToJobManager message;
+    {
+      MutexLock lock(&mutex_);
+      if (outbox_.empty()) return;
+      message = std::move(outbox_.front());
+      outbox_.pop_front();
+    }
+    stream_->Send(message);  // lost with its connection: the checkpoint times out
+  }
+}
+
 void WorkerControl::FlushReports() {
   if (stream_ == nullptr || !welcomed_) return;
   if (failure_unsent_) {
@@ -196,13 +240,14 @@ void WorkerControl::FlushReports() {
     proto::WorkerToJobManager message = Message();
     {
       MutexLock lock(&mutex_);
-      if (reports_sent_ == reports_.size()) return;
+      if (reports_sent_ == reports_.size()) break;
       *message.mutable_task_state() = reports_[reports_sent_];
     }
     if (!stream_->Send(message)) return;
     MutexLock lock(&mutex_);
     ++reports_sent_;
   }
+  FlushOutbox();
 }
 
 void WorkerControl::Heartbeat(int64_t now_ms) {

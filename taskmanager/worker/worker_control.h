@@ -32,6 +32,7 @@ using ExecutorFactory =
 inline constexpr int64_t kJobManagerLostFactor = 3;
 inline constexpr int64_t kReconnectMinMs = 50;
 inline constexpr int64_t kReconnectMaxMs = 1'000;
+inline constexpr size_t kOutboxMax = 64;
 
 struct WorkerControlOptions {
   int64_t cancellation_timeout_ms = 10'000;  // task.cancellation.timeout
@@ -54,6 +55,8 @@ class WorkerControl final : private TaskEvents, private taskmanager::WorkerListe
  private:
   // TaskEvents; any thread.
   void OnTaskState(const proto::TaskStateReport& report) override;
+  void OnCheckpointAck(proto::CheckpointAck ack) override;
+  void OnCheckpointDeclined(proto::CheckpointDeclined declined) override;
   // WorkerListener; threads of the transport.
   void OnMessage(proto::JobManagerToWorker message) override;
   void OnClosed(const absl::Status& why) override;
@@ -65,6 +68,8 @@ class WorkerControl final : private TaskEvents, private taskmanager::WorkerListe
   void Connect();
   void SendHello();
   void FlushReports() ABSL_LOCKS_EXCLUDED(mutex_);
+  void PostToJobManager(proto::WorkerToJobManager message) ABSL_LOCKS_EXCLUDED(mutex_);
+  void FlushOutbox() ABSL_LOCKS_EXCLUDED(mutex_);
   void Deploy(const proto::DeployTasks& deploy);
   void BeginCancel();
   void CheckCancel(int64_t now_ms);
@@ -110,6 +115,8 @@ class WorkerControl final : private TaskEvents, private taskmanager::WorkerListe
   // The history of each task's states is short (at most six); after a reconnect all of it is sent again.
   std::deque<proto::TaskStateReport> reports_ ABSL_GUARDED_BY(mutex_);
   size_t reports_sent_ ABSL_GUARDED_BY(mutex_) = 0;
+  // What is said once: about checkpoints. The oldest goes first when it is full, for that checkpoint is long given up.
+  std::deque<proto::WorkerToJobManager> outbox_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace penstock::worker

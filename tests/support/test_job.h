@@ -2,6 +2,7 @@
 #ifndef PENSTOCK_TESTS_SUPPORT_TEST_JOB_H_
 #define PENSTOCK_TESTS_SUPPORT_TEST_JOB_H_
 
+#include <penstock/connectors/strides.h>
 #include <penstock/sink.h>
 #include <penstock/source.h>
 
@@ -27,30 +28,36 @@ struct NumberedSource {
   class Reader final : public SourceReader<T> {
    public:
     explicit Reader(NumberedSource source) : source_(std::move(source)) {}
+    absl::Status Restore(const std::vector<std::string>& positions) override { return all_.Restore(positions); }
     absl::Status Open(Context& context, SourceOutput<T>& output) override {
-      next_ = context.subtask();
-      step_ = context.parallelism();
-      split_ = output.AddSplit("numbers-" + std::to_string(next_));
+      strides_ = all_.Own(context.subtask(), context.parallelism(), 1);
+      for (Stride& stride : strides_) stride.split = output.AddSplit("numbers-" + std::to_string(stride.number));
       return absl::OkStatus();
     }
     absl::StatusOr<PollResult> Poll(SourceOutput<T>& output) override {
+      if (current_ == strides_.size()) return PollResult::kFinished;
+      Stride& stride = strides_[current_];
       for (int i = 0; i < 100; ++i) {
-        if (next_ >= source_.count) {
-          output.FinishSplit(split_);
-          return PollResult::kFinished;
+        if (stride.next >= static_cast<uint64_t>(source_.count)) {
+          output.FinishSplit(stride.split);
+          return ++current_ == strides_.size() ? PollResult::kFinished : PollResult::kMore;
         }
-        output.Emit(split_, source_.fn(next_), kNoTimestamp);
-        next_ += step_;
+        output.Emit(stride.split, source_.fn(static_cast<int64_t>(stride.next)), kNoTimestamp);
+        stride.next += stride.step;
       }
       return PollResult::kMore;
+    }
+    absl::Status Snapshot(uint64_t, std::vector<std::string>* positions) override {
+      for (const Stride& stride : strides_) positions->push_back(stride.Encode());
+      return absl::OkStatus();
     }
     void Close() override {}
 
    private:
     const NumberedSource source_;
-    int64_t next_ = 0;
-    int64_t step_ = 1;
-    SplitIndex split_ = 0;
+    Strides all_;
+    std::vector<Stride> strides_;
+    size_t current_ = 0;
   };
   std::unique_ptr<SourceReader<T>> CreateReader() const { return std::make_unique<Reader>(*this); }
 };

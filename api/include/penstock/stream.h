@@ -199,6 +199,7 @@ class DataStream {
       env_->AddError("sink '" + name + "': " + std::string(status.message()));
     }
     LogicalNode node;
+    node.uid = name;
     node.name = std::move(name);
     node.kind = "sink";
     node.is_sink = true;
@@ -341,6 +342,7 @@ DataStream<typename Source::Output> Environment::source(std::string name, Source
   }
   LogicalNode node = detail::MakeNode<T>(
       "source", [source] { return std::make_unique<TypedSourceOperator<T>>(source.CreateReader()); });
+  node.uid = name;
   node.name = std::move(name);
   node.is_source = true;
   node.description = source.Describe();

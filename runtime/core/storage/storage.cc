@@ -3,8 +3,21 @@
 #include <algorithm>
 
 #include "runtime/core/status.h"
+#include "runtime/core/storage/file_storage.h"
 
 namespace penstock {
+
+absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& uri) {
+  constexpr std::string_view kFile = "file://";
+  const size_t scheme = uri.find("://");
+  if (scheme != std::string::npos && !uri.starts_with(kFile)) {
+    return InvalidArgument("storage '{}': the scheme '{}' is not known; use file:///path", uri, uri.substr(0, scheme));
+  }
+  if (uri.empty()) return InvalidArgument("no storage is given");
+  PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<Storage> storage,
+                            FileStorage::Open(uri.starts_with(kFile) ? uri.substr(kFile.size()) : uri));
+  return storage;
+}
 
 absl::Status CheckObjectName(std::string_view name) {
   size_t begin = 0;

@@ -60,6 +60,9 @@ class Storage {
   virtual absl::Status DownloadFile(const std::string& name, const std::string& local_path) = 0;
 };
 
+// file:///path, or a path. InvalidArgument: a scheme that is not known.
+absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& uri);
+
 // No empty parts, no "." or "..", no leading slash: an object's name never leads out of its storage.
 absl::Status CheckObjectName(std::string_view name);
 

@@ -101,6 +101,17 @@ void FakeExecutor::CollectMetrics(proto::WorkerMetrics* metrics) {
   }
 }
 
+void FakeExecutor::TriggerCheckpoint(const proto::TriggerCheckpoint& trigger) {
+  proto::CheckpointAck ack;
+  *ack.mutable_checkpoint() = trigger.checkpoint();
+  for (const proto::SubtaskRef& ref : refs_) {
+    proto::SubtaskSnapshot* subtask = ack.add_subtasks();
+    subtask->set_vertex_id(ref.vertex_id());
+    subtask->set_subtask(ref.subtask());
+  }
+  events_.OnCheckpointAck(std::move(ack));
+}
+
 ExecutorFactory MakeFakeFactory(CrashFunction crash) {
   return [crash](const proto::WorkerSpec& spec, TaskEvents& events) -> absl::StatusOr<std::unique_ptr<TaskExecutor>> {
     if (ModeOf(spec) == "no-executor") return InvalidArgument("the job needs --brokers");

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "proto/graph.pb.h"
 #include "runtime/core/mutex.h"
 #include "taskmanager/worker/worker_control.h"
 
@@ -33,6 +34,11 @@ class FakeExecutor final : public TaskExecutor {
   void Cancel() override ABSL_LOCKS_EXCLUDED(mutex_);
   bool AwaitEnd(int64_t timeout_ms) override ABSL_LOCKS_EXCLUDED(mutex_);
   void CollectMetrics(proto::WorkerMetrics* metrics) override;
+  void StartSources() override {}
+  // Acknowledged at once for all subtasks of the worker.
+  void TriggerCheckpoint(const proto::TriggerCheckpoint& trigger) override;
+  void OnDecided(const proto::CheckpointDecided&) override {}
+  void OnAborted(const proto::CheckpointAborted&) override {}
 
  private:
   void RunTask(const proto::SubtaskRef& ref, bool first);

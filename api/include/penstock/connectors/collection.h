@@ -12,12 +12,14 @@
 #include <type_traits>
 #include <vector>
 
+#include "penstock/connectors/strides.h"
 #include "runtime/record/bytes.h"
 #include "runtime/task/source.h"
 
 namespace penstock::collection {
 
-// Record i is read by subtask i % parallelism, in order; bounded.
+// Record i is read by subtask i % parallelism, in order; bounded. After a restore with another parallelism a subtask
+// reads the splits of that rule that fall to it one after the other.
 template <class T>
 struct Source {
   static_assert(!std::is_same_v<T, Bytes>, "Bytes is a view: use collection::Source<std::string>");
@@ -35,21 +37,30 @@ struct Source {
    public:
     explicit Reader(const Source& source) : source_(source) {}
 
+    absl::Status Restore(const std::vector<std::string>& positions) override { return all_.Restore(positions); }
+
     absl::Status Open(Context& context, SourceOutput<T>& output) override {
-      next_ = static_cast<size_t>(context.subtask());
-      step_ = static_cast<size_t>(context.parallelism());
-      split_ = output.AddSplit(fmt::format("records of subtask {}", context.subtask()));
+      strides_ = all_.Own(context.subtask(), context.parallelism(), 1);
+      for (Stride& stride : strides_) stride.split = output.AddSplit(fmt::format("records {}", stride.number));
       return absl::OkStatus();
     }
 
     absl::StatusOr<PollResult> Poll(SourceOutput<T>& output) override {
-      for (int i = 0; i < kBatch && next_ < source_.records.size(); ++i, next_ += step_) {
-        const T& record = source_.records[next_];
-        output.Emit(split_, record, source_.timestamp ? source_.timestamp(record) : kNoTimestamp);
+      if (current_ == strides_.size()) return PollResult::kFinished;
+      Stride& stride = strides_[current_];
+      for (int i = 0; i < kBatch && stride.next < source_.records.size(); ++i) {
+        const T& record = source_.records[stride.next];
+        stride.next += stride.step;
+        output.Emit(stride.split, record, source_.timestamp ? source_.timestamp(record) : kNoTimestamp);
       }
-      if (next_ < source_.records.size()) return PollResult::kMore;
-      output.FinishSplit(split_);
-      return PollResult::kFinished;
+      if (stride.next < source_.records.size()) return PollResult::kMore;
+      output.FinishSplit(stride.split);
+      return ++current_ == strides_.size() ? PollResult::kFinished : PollResult::kMore;
+    }
+
+    absl::Status Snapshot(uint64_t, std::vector<std::string>* positions) override {
+      for (const Stride& stride : strides_) positions->push_back(stride.Encode());
+      return absl::OkStatus();
     }
 
     void Close() override {}
@@ -58,9 +69,9 @@ struct Source {
     static constexpr int kBatch = 256;
 
     const Source source_;
-    size_t next_ = 0;
-    size_t step_ = 1;
-    SplitIndex split_ = 0;
+    Strides all_;
+    std::vector<Stride> strides_;
+    size_t current_ = 0;
   };
 };
 

@@ -13,11 +13,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "penstock/connectors/strides.h"
 #include "runtime/core/clock.h"
 #include "runtime/record/bytes.h"
 #include "runtime/task/source.h"
@@ -96,15 +98,13 @@ struct Source {
    public:
     explicit Reader(const Source& source) : source_(source) {}
 
+    absl::Status Restore(const std::vector<std::string>& positions) override { return all_.Restore(positions); }
+
     absl::Status Open(Context& context, SourceOutput<T>& output) override {
       clock_ = &context.clock();
       rate_ = source_.rate / context.parallelism();
-      const auto own = static_cast<uint64_t>(source_.splits_per_subtask);
-      step_ = own * static_cast<uint64_t>(context.parallelism());
-      for (uint64_t i = 0; i < own; ++i) {
-        const uint64_t number = own * static_cast<uint64_t>(context.subtask()) + i;
-        splits_.push_back({.index = output.AddSplit(fmt::format("generator {}", number)), .next = number});
-      }
+      splits_ = all_.Own(context.subtask(), context.parallelism(), static_cast<uint64_t>(source_.splits_per_subtask));
+      for (Stride& split : splits_) split.split = output.AddSplit(fmt::format("generator {}", split.number));
       started_ns_ = clock_->MonotonicNs();
       return absl::OkStatus();
     }
@@ -113,23 +113,24 @@ struct Source {
       const int64_t due = Due();
       for (int64_t i = 0; i < due && open_splits() > 0; ++i) EmitNext(output);
       FinishEnded(output);
-      if (splits_.empty()) return PollResult::kFinished;
+      if (open_splits() == 0) return PollResult::kFinished;
       return due > 0 ? PollResult::kMore : PollResult::kDry;
+    }
+
+    absl::Status Snapshot(uint64_t, std::vector<std::string>* positions) override {
+      for (const Stride& split : splits_) positions->push_back(split.Encode());
+      return absl::OkStatus();
     }
 
     void Close() override {}
 
    private:
-    struct Split {
-      SplitIndex index = 0;
-      uint64_t next = 0;
-    };
     static constexpr int64_t kBatch = 256;
 
-    bool Ended(const Split& split) const { return source_.count && split.next >= *source_.count; }
+    bool Ended(const Stride& split) const { return source_.count && split.next >= *source_.count; }
     size_t open_splits() const {
       return static_cast<size_t>(
-          std::count_if(splits_.begin(), splits_.end(), [this](const Split& split) { return !Ended(split); }));
+          std::count_if(splits_.begin(), splits_.end(), [this](const Stride& split) { return !Ended(split); }));
     }
 
     // Records that may be emitted now. What was missed under backpressure is caught up for at most a second.
@@ -147,27 +148,25 @@ struct Source {
       do {
         turn_ = (turn_ + 1) % splits_.size();
       } while (Ended(splits_[turn_]));
-      Split& split = splits_[turn_];
+      Stride& split = splits_[turn_];
       Random random(source_.seed, split.next);
       const T record = source_.generate(split.next, random);
-      split.next += step_;
-      output.Emit(split.index, record, source_.timestamp ? source_.timestamp(record) : kNoTimestamp);
+      split.next += split.step;
+      output.Emit(split.split, record, source_.timestamp ? source_.timestamp(record) : kNoTimestamp);
     }
 
     void FinishEnded(SourceOutput<T>& output) {
-      for (size_t i = splits_.size(); i-- > 0;) {
-        if (!Ended(splits_[i])) continue;
-        output.FinishSplit(splits_[i].index);
-        splits_.erase(splits_.begin() + static_cast<std::ptrdiff_t>(i));
+      for (const Stride& split : splits_) {
+        if (Ended(split) && reported_.insert(split.split).second) output.FinishSplit(split.split);
       }
-      if (!splits_.empty()) turn_ %= splits_.size();
     }
 
     const Source source_;
     const Clock* clock_ = nullptr;
     double rate_ = 0;
-    uint64_t step_ = 1;
-    std::vector<Split> splits_;  // that have not ended
+    Strides all_;
+    std::vector<Stride> splits_;
+    std::set<SplitIndex> reported_;  // as finished
     size_t turn_ = 0;
     int64_t started_ns_ = 0;
     int64_t emitted_ = 0;

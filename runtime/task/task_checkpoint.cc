@@ -1,0 +1,141 @@
+// Checkpoints as a task sees them: when its source may begin, its barriers, what it hands in.
+#include <utility>
+
+#include "runtime/core/status.h"
+#include "runtime/task/task.h"
+
+namespace penstock {
+
+void Task::StartSources() {
+  mailbox_->PostBetweenRecords([this] { sources_started_ = true; });
+}
+
+void Task::TriggerCheckpoint(const Barrier& barrier) {
+  mailbox_->PostBetweenRecords([this, barrier] { OnTriggerMail(barrier); });
+}
+
+void Task::OnDecided(uint64_t checkpoint_id) {
+  mailbox_->PostAnytime([this, checkpoint_id] {
+    decided_ = std::max(decided_.value_or(0), checkpoint_id);
+    chain_.OnDecided(checkpoint_id);
+  });
+}
+
+void Task::OnAborted(uint64_t checkpoint_id) {
+  mailbox_->PostAnytime([this, checkpoint_id] {
+    Act(aligner_.OnAborted(checkpoint_id), -1);
+    chain_.OnAborted(checkpoint_id);
+  });
+}
+
+bool Task::PrepareSource() {
+  const absl::StatusOr<bool> prepared = chain_.source()->Prepare();
+  if (!prepared.ok()) {
+    FailWith(prepared.status(), TaskFailure::Domain::kExternal);
+    return false;
+  }
+  source_prepared_ = *prepared;
+  if (source_prepared_ && deferred_trigger_) {
+    Act(aligner_.OnTrigger(*std::exchange(deferred_trigger_, std::nullopt)), -1);
+  }
+  return source_prepared_;
+}
+
+void Task::OnTriggerMail(const Barrier& barrier) {
+  if (chain_.source() != nullptr && !source_prepared_) {
+    deferred_trigger_ = barrier;  // its snapshot must say where it begins
+    return;
+  }
+  Act(aligner_.OnTrigger(barrier), -1);
+}
+
+void Task::OnBarrierFrame(int channel, std::string_view payload) {
+  const std::optional<Barrier> barrier = DecodeBarrier(payload);
+  if (!barrier) {
+    return FailWith(DataLoss("a barrier from subtask {} does not decode", inputs_[channel].producer_subtask),
+                    TaskFailure::Domain::kInternal);
+  }
+  const bool was_aligning = aligner_.aligning();
+  const BarrierAligner::Decision decision = aligner_.OnBarrier(channel, *barrier);
+  if (!was_aligning || decision.block == decision.release) first_barrier_ns_ = environment_.clock.MonotonicNs();
+  Act(decision, channel);
+}
+
+void Task::Act(const BarrierAligner::Decision& decision, int channel) {
+  if (decision.release) gate_.ReleaseAll();
+  if (decision.block) gate_.Block(channel);
+  if (decision.complete) TakeSnapshot(*decision.complete);
+}
+
+void Task::TakeSnapshot(const Barrier& barrier) {
+  const int64_t began_ns = environment_.clock.MonotonicNs();
+  if (chain_.source() != nullptr && barrier.ending == BarrierEnding::kDrain) DrainSource();
+  absl::Status status = chain_.PrepareBarrier(barrier);
+  if (!status.ok()) return FailWith(status, TaskFailure::Domain::kUser);
+  // The barrier goes first: those behind us need not wait for our snapshot. It ends its buffer, so that a consumer that
+  // aligns holds no half-read one.
+  const std::string payload = EncodeBarrier(barrier);
+  for (const auto& partition : partitions_) partition->AppendToAll(FrameKind::kBarrier, payload);
+  Flush();
+  TaskSnapshot snapshot;
+  snapshot.barrier = barrier;
+  snapshot.watermark = tracker_.watermark();
+  if (barrier.trigger_ms > 0) {
+    snapshot.start_delay_us = std::max<int64_t>(0, environment_.clock.NowMs() - barrier.trigger_ms) * 1000;
+  }
+  if (gate_.size() > 1 && first_barrier_ns_ > 0) {
+    snapshot.alignment_us = (began_ns - first_barrier_ns_) / 1000;
+    const InputState& last = inputs_[std::max(0, aligner_.last_arrived())];
+    snapshot.waited_for =
+        fmt::format("subtask {} of {}", last.producer_subtask,
+                    graph_.logical->nodes[graph_.vertices[graph_.edges[last.edge].from].nodes.front()].name);
+    first_barrier_ns_ = 0;
+  }
+  status = chain_.Snapshot(snapshot);
+  if (status.ok()) status = chain_.TakeFailure();
+  if (!status.ok()) return FailWith(status, TaskFailure::Domain::kUser);
+  if (Stopping()) return;  // what was waited for did not come
+  snapshot.sync_us = (environment_.clock.MonotonicNs() - began_ns) / 1000;
+  if (barrier.ending != BarrierEnding::kGoesOn) ends_with_ = barrier.id;
+  if (chain_.source() != nullptr && barrier.ending != BarrierEnding::kGoesOn) {
+    source_finished_ = true;
+    suspended_ = barrier.ending == BarrierEnding::kSuspend;
+  }
+  environment_.listener.OnSnapshot(info_, std::move(snapshot), false);
+}
+
+// stop --drain: everything the windows hold comes out before the barrier.
+void Task::DrainSource() {
+  if (drained_) return;
+  drained_ = true;
+  absl::Status status;
+  chain_.FinishNext(status);  // the source's own: the maximum watermark
+  while (!Stopping() && chain_.HasPending()) chain_.ContinuePending();
+}
+
+bool Task::MayEnd() const {
+  return !chain_.NeedsFinalCheckpoint() && (!ends_with_ || (decided_ && *decided_ >= *ends_with_));
+}
+
+// End of input: what was written since the last barrier waits for a checkpoint of its own, and a task that was stopped
+// with a checkpoint for its decision. The wait is one for input, because the trigger comes as mail.
+void Task::AwaitFinalCheckpoint() {
+  while (!Stopping()) {
+    mailbox_->RunBetweenRecords();
+    if (Stopping() || MayEnd()) return;
+    mailbox_->WaitUntilDeadline(
+        WaitKind::kInput, "the last checkpoint", [&] { return MayEnd(); }, kNoDeadline);
+  }
+}
+
+void Task::HandInLast() {
+  TaskSnapshot snapshot;
+  snapshot.barrier.id = kLastSnapshot;
+  snapshot.watermark = tracker_.watermark();
+  if (absl::Status status = chain_.Snapshot(snapshot); !status.ok()) {
+    return FailWith(status, TaskFailure::Domain::kUser);
+  }
+  environment_.listener.OnSnapshot(info_, std::move(snapshot), true);
+}
+
+}  // namespace penstock

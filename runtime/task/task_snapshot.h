@@ -1,0 +1,35 @@
+// What a task hands in at a barrier, and what it begins from after a restore.
+#ifndef PENSTOCK_RUNTIME_TASK_TASK_SNAPSHOT_H_
+#define PENSTOCK_RUNTIME_TASK_TASK_SNAPSHOT_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "runtime/checkpoint/barrier.h"
+#include "runtime/record/time.h"
+#include "runtime/task/operator_state.h"
+
+namespace penstock {
+
+// The id in the barrier of what a task hands in at its end.
+inline constexpr uint64_t kLastSnapshot = UINT64_MAX;
+
+struct TaskSnapshot {
+  Barrier barrier;
+  std::map<std::string, std::map<std::string, OperatorState>> operators;  // by uid and name
+  TimestampMs watermark = kNoTimestamp;                                   // of the task's input
+  int64_t sync_us = 0;
+  int64_t alignment_us = 0;
+  int64_t start_delay_us = 0;
+  std::string waited_for;  // whose barrier came last; empty: nobody's
+};
+
+struct TaskRestore {
+  std::map<std::string, RestoredState> operators;  // by uid
+  TimestampMs watermark = kNoTimestamp;
+};
+
+}  // namespace penstock
+
+#endif  // PENSTOCK_RUNTIME_TASK_TASK_SNAPSHOT_H_

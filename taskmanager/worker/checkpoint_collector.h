@@ -1,0 +1,70 @@
+// Gathers what the tasks of a worker hand in for a checkpoint, makes it durable, and acknowledges all of it at once
+// (protocols.md C8).
+//
+// Thread-safe; owned by the executor. Uploads run on one thread of its own, so that no task waits for storage. A
+// subtask that has come to its end stands with what it handed in last for every later checkpoint. Limits: what was
+// given up or overtaken is dropped, so at most kOpenCheckpointsMax are gathered at once.
+#ifndef PENSTOCK_TASKMANAGER_WORKER_CHECKPOINT_COLLECTOR_H_
+#define PENSTOCK_TASKMANAGER_WORKER_CHECKPOINT_COLLECTOR_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "proto/checkpoint.pb.h"
+#include "runtime/core/actor.h"
+#include "runtime/core/clock.h"
+#include "runtime/core/mutex.h"
+#include "runtime/task/task_info.h"
+#include "runtime/task/task_snapshot.h"
+#include "taskmanager/worker/task_executor.h"
+
+namespace penstock::worker {
+
+inline constexpr size_t kOpenCheckpointsMax = 4;
+
+class CheckpointCollector {
+ public:
+  using Subtask = std::pair<std::string, int>;  // vertex id, subtask
+
+  // subtasks: all of this worker. events and clock outlive the collector.
+  CheckpointCollector(std::string generation, std::set<Subtask> subtasks, TaskEvents& events, const Clock& clock);
+  ~CheckpointCollector() { uploader_.Stop(); }
+
+  void OnTrigger(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool last) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Decided or given up: nothing up to this id is gathered any more.
+  void OnDone(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct HandedIn {
+    TaskInfo info;
+    TaskSnapshot snapshot;
+  };
+  struct Open {
+    std::map<Subtask, HandedIn> handed_in;
+  };
+
+  Open* FindOrOpen(uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void UploadWhenWhole(uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Upload(uint64_t id, std::map<Subtask, HandedIn> handed_in, const std::set<Subtask>& finished);
+
+  const std::string generation_;
+  const std::set<Subtask> subtasks_;
+  TaskEvents& events_;
+  const Clock& clock_;
+
+  Mutex mutex_;
+  std::map<uint64_t, Open> open_ ABSL_GUARDED_BY(mutex_);
+  std::map<Subtask, HandedIn> last_ ABSL_GUARDED_BY(mutex_);  // of subtasks that have ended
+  int64_t done_ ABSL_GUARDED_BY(mutex_) = -1;                 // the largest id that is over
+
+  Actor uploader_;  // last: its thread uses all of the above
+};
+
+}  // namespace penstock::worker
+
+#endif  // PENSTOCK_TASKMANAGER_WORKER_CHECKPOINT_COLLECTOR_H_

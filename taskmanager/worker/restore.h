@@ -1,0 +1,38 @@
+// What one subtask begins from: its part of a manifest. Pure.
+#ifndef PENSTOCK_TASKMANAGER_WORKER_RESTORE_H_
+#define PENSTOCK_TASKMANAGER_WORKER_RESTORE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "proto/checkpoint.pb.h"
+#include "runtime/task/task_info.h"
+#include "runtime/task/task_snapshot.h"
+
+namespace penstock::worker {
+
+// A manifest with its handles decoded, for all subtasks of a worker.
+class RestoreSource {
+ public:
+  // DataLoss: a handle that does not decode, or of a format that is not known.
+  static absl::StatusOr<RestoreSource> From(const proto::Manifest& manifest);
+
+  // uids: of the operators in the subtask's chain. State is found by uid: chains may be cut differently now.
+  // FailedPrecondition: the state was cut into another number of key groups.
+  absl::StatusOr<std::unique_ptr<const TaskRestore>> For(const TaskInfo& info,
+                                                         const std::vector<std::string>& uids) const;
+
+ private:
+  struct Old {
+    std::string vertex_id;
+    int subtask = 0;
+    proto::TaskHandle handle;
+  };
+  std::vector<Old> subtasks_;
+};
+
+}  // namespace penstock::worker
+
+#endif  // PENSTOCK_TASKMANAGER_WORKER_RESTORE_H_
