@@ -17,6 +17,7 @@ function(penstock_library name)
   target_include_directories(penstock_${name} ${scope}
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/penstock-engine>)
+  target_compile_features(penstock_${name} ${scope} cxx_std_20)  # for who links an installed one
   if(ARG_DEPS)
     target_link_libraries(penstock_${name} ${scope} ${ARG_DEPS})
   endif()
@@ -24,7 +25,8 @@ function(penstock_library name)
 endfunction()
 
 # penstock_test(NAME SOURCES a_test.cc ... DEPS target ... [LABELS label ...]): a Catch2 test program in ctest.
-# The label "quick" marks what needs no broker; "broker" what starts a real Kafka.
+# The label "quick" marks what needs no broker; "broker" what starts a real Kafka; "sanitized", besides "quick", what the
+# always lane runs under sanitizers too.
 function(penstock_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
   if(NOT PENSTOCK_BUILD_TESTS)
@@ -39,7 +41,20 @@ function(penstock_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+  if("sanitized" IN_LIST ARG_LABELS)
+    set_property(GLOBAL APPEND PROPERTY PENSTOCK_SANITIZED_TESTS ${name})
+  endif()
+  if(PENSTOCK_SANITIZE)
+    math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 5")
+    # Crashes are for our own crash handler, which has tests.
+    set(no_signals handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigill=0:handle_sigfpe=0)
+    set(environment
+      "ASAN_OPTIONS=${no_signals}"
+      "UBSAN_OPTIONS=${no_signals}:halt_on_error=1:print_stacktrace=1"
+      # gRPC, Abseil and librdkafka were built without TSan: it does not see by which locks they hand memory over.
+      "TSAN_OPTIONS=${no_signals}:ignore_noninstrumented_modules=1:second_deadlock_stack=1")
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${environment}")
 endfunction()
 
 # penstock_proto(NAME file.proto ... [GRPC]): the static library penstock_NAME with generated code.

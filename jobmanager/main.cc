@@ -12,6 +12,7 @@
 #include "runtime/core/log.h"
 #include "runtime/core/process_main.h"
 #include "runtime/core/status.h"
+#include "runtime/core/storage/storage.h"
 #include "runtime/metrics/metrics_server.h"
 
 namespace penstock::jobmanager {
@@ -22,25 +23,12 @@ int Fail(const absl::Status& status, int code) {
   return code;
 }
 
-RestartOptions RestartOptionsOf(const Config& config) {
-  RestartOptions options;
-  options.type = config.GetString("restart-strategy.type");
-  options.fixed_delay_attempts = config.GetInt("restart-strategy.fixed-delay.attempts");
-  options.fixed_delay_ms = config.GetDurationMs("restart-strategy.fixed-delay.delay");
-  const std::string exponential = "restart-strategy.exponential-delay.";
-  options.initial_backoff_ms = config.GetDurationMs(exponential + "initial-backoff");
-  options.max_backoff_ms = config.GetDurationMs(exponential + "max-backoff");
-  options.backoff_multiplier = config.GetDouble(exponential + "backoff-multiplier");
-  options.reset_backoff_threshold_ms = config.GetDurationMs(exponential + "reset-backoff-threshold");
-  return options;
-}
-
 JobOptions JobOptionsOf(const Config& config) {
   JobOptions options;
   options.heartbeat_interval_ms = config.GetDurationMs("heartbeat.interval");
   options.heartbeat_timeout_ms = config.GetDurationMs("heartbeat.timeout");
   options.cancellation_timeout_ms = config.GetDurationMs("task.cancellation.timeout");
-  options.restart = RestartOptionsOf(config);
+  options.restart = RestartOptions::From(config);
   options.worker_config = config.NonDefault();
   for (const char* own : {"io.ports-file", "metrics.port"}) options.worker_config.erase(own);  // of this process
   return options;
@@ -74,6 +62,14 @@ std::unique_ptr<MetricGroup> ClusterGauges(MetricRegistry& registry, const Snaps
   return group;
 }
 
+// Also what the command line of the JobManager says must fit together.
+absl::StatusOr<JobOptions> CheckedJobOptions(const Config& config) {
+  JobOptions options = JobOptionsOf(config);
+  PENSTOCK_ASSIGN_OR_RETURN(options.checkpoints, CheckpointConfig::From(config));
+  if (options.checkpoints.enabled()) PENSTOCK_RETURN_IF_ERROR(OpenStorage(options.checkpoints.storage).status());
+  return options;
+}
+
 int Run(int argc, char** argv) {
   BlockTerminationSignals();
   const auto config = ConfigFromCommandLine(argc, argv, "penstock-jobmanager");
@@ -85,7 +81,9 @@ int Run(int argc, char** argv) {
 
   auto programs = ProgramStore::Open(ProgramDirectoryOf(*config), config->GetBytes("web.upload.max-size"));
   if (!programs.ok()) return Fail(programs.status(), kExitStartFailed);
-  auto manager = JobManager::Create({.job = JobOptionsOf(*config), .programs = programs->get()}, Clock::System());
+  auto job_options = CheckedJobOptions(*config);
+  if (!job_options.ok()) return Fail(job_options.status(), kExitStartFailed);
+  auto manager = JobManager::Create({.job = *job_options, .programs = programs->get()}, Clock::System());
   if (!manager.ok()) return Fail(manager.status(), kExitUsage);
   auto server = GrpcServer::Start({.address = config->GetString("jobmanager.rpc.address"),
                                    .port = static_cast<int>(config->GetInt("jobmanager.rpc.port")),
@@ -108,11 +106,10 @@ int Run(int argc, char** argv) {
               rest.address().c_str(), metrics.address().c_str());
   std::fflush(stdout);
   if (const std::string path = config->GetString("io.ports-file"); !path.empty()) {
-    const absl::Status written =
-        WritePortsFile(path, {{"rpc", (*server)->address()},
-                              {"rest", rest.address()},
-                              {"rest_token_file", rest.token_file()},
-                              {"metrics", metrics.address()}});
+    const absl::Status written = WritePortsFile(path, {{"rpc", (*server)->address()},
+                                                       {"rest", rest.address()},
+                                                       {"rest_token_file", rest.token_file()},
+                                                       {"metrics", metrics.address()}});
     if (!written.ok()) return Fail(written, kExitStartFailed);
   }
   AwaitTerminationSignal();

@@ -7,9 +7,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "jobmanager/checkpoint/checkpoint_config.h"
+#include "jobmanager/checkpoint/checkpoint_record.h"
 #include "proto/control.pb.h"
 #include "proto/graph.pb.h"
 #include "runtime/core/mutex.h"
@@ -56,6 +59,14 @@ struct FailureSnapshot {
   std::string taskmanager_id;
 };
 
+struct CheckpointsView {
+  CheckpointConfig config;
+  CheckpointCounts counts;
+  std::vector<CheckpointRecord> history;  // newest first
+  std::optional<RestorePoint> restored;   // what the attempt began from
+  std::optional<RestorePoint> latest;     // what the next one would begin from
+};
+
 struct JobSnapshot {
   std::string id;  // 32 hex digits
   std::string name;
@@ -71,8 +82,9 @@ struct JobSnapshot {
   std::vector<std::string> arguments;
   std::string waits_for;  // why it does not run: "waiting for 4 slots: have 2"; empty otherwise
   proto::JobGraph graph;
-  std::vector<VertexSnapshot> vertices;   // in the graph's order
-  std::vector<FailureSnapshot> failures;  // newest first, at most kFailuresKept
+  std::vector<VertexSnapshot> vertices;                // in the graph's order
+  std::vector<FailureSnapshot> failures;               // newest first, at most kFailuresKept
+  std::shared_ptr<const CheckpointsView> checkpoints;  // null: the job takes none
 };
 
 struct TaskManagerSnapshot {

@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
-"""check.py PAGE SOURCE: every C++ block of the page must stand in the source, whatever the indentation."""
+"""check.py PAGE SOURCE...: every C++ and CMake block of the page must stand in one of the sources, whatever the white
+space."""
 import re
 import sys
 
 
-def lines(text):
-    return [line.strip() for line in text.splitlines() if line.strip()]
+def squeezed(text):
+    return "".join(text.split())
 
 
-page, source = (open(path).read() for path in sys.argv[1:3])
-compiled = "\n".join(lines(source))
-blocks = re.findall(r"```cpp\n(.*?)```", page, re.S)
-missing = [block for block in blocks if "\n".join(lines(block)) not in compiled]
+page = open(sys.argv[1]).read()
+sources = [squeezed(open(path).read()) for path in sys.argv[2:]]
+blocks = re.findall(r"```(?:cpp|cmake)\n(.*?)```", page, re.S)
+missing = [block for block in blocks if not any(squeezed(block) in source for source in sources)]
 for block in missing:
-    print(f"{sys.argv[1]}: this block is not in {sys.argv[2]}:\n{block}")
+    print(f"{sys.argv[1]}: this block is in none of {', '.join(sys.argv[2:])}:\n{block}")
 if not blocks:
-    print(f"{sys.argv[1]}: no C++ blocks found")
+    print(f"{sys.argv[1]}: no blocks found")
 sys.exit(1 if missing or not blocks else 0)

@@ -91,7 +91,7 @@ void ClusterActor::Reconcile(const std::string& id, const proto::HostHello& hell
     host->gateway->Send(message);
   }
   for (const auto& [job_id, slots] : host->allocated) {
-    const bool runs = std::ranges::any_of(hello.running(), [&](const auto& w) { return w.job_id() == job_id; });
+    const bool runs = std::ranges::any_of(hello.running(), [&id = job_id](const auto& w) { return w.job_id() == id; });
     if (!runs) listener_.OnHostLost(job_id, id, "the host came back without the worker of this job");
   }
 }

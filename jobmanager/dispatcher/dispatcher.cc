@@ -31,18 +31,35 @@ void Dispatcher::SetWorkerAddress(const std::string& address) {
 
 absl::StatusOr<std::string> Dispatcher::Submit(const JobSubmission& submission) {
   absl::StatusOr<std::string> result = Unavailable("the JobManager is shutting down");
-  actor_.Call([&] { result = SubmitOnActor(submission); });
+  JobOptions options;
+  absl::Status refused;
+  if (!actor_.Call([&] {
+        options = job_options_;
+        refused = Check(submission);
+      })) {
+    return result;
+  }
+  PENSTOCK_RETURN_IF_ERROR(refused);
+  PENSTOCK_ASSIGN_OR_RETURN(PreparedJob prepared, PrepareJob(submission, options));
+  actor_.Call([&] { result = SubmitOnActor(submission, std::move(prepared)); });
   return result;
 }
 
-absl::StatusOr<std::string> Dispatcher::SubmitOnActor(const JobSubmission& submission) {
+absl::Status Dispatcher::Check(const JobSubmission& submission) const {
   PENSTOCK_RETURN_IF_ERROR(CheckGraph(submission.graph));
   PENSTOCK_RETURN_IF_ERROR(CheckProgram(submission));
-  PENSTOCK_RETURN_IF_ERROR(CheckUid(submission.graph.uid()));
-  PENSTOCK_ASSIGN_OR_RETURN(auto strategy, MakeRestartStrategy(job_options_.restart));
+  return CheckUid(submission.graph.uid());
+}
+
+absl::StatusOr<std::string> Dispatcher::SubmitOnActor(const JobSubmission& submission, PreparedJob prepared) {
+  PENSTOCK_RETURN_IF_ERROR(Check(submission));  // again: another job of the uid may have come meanwhile
+  PENSTOCK_ASSIGN_OR_RETURN(auto strategy, MakeRestartStrategy(prepared.options.restart));
   const std::string id = JobId(RandomU64(), RandomU64()).ToString();
-  auto actor = std::make_shared<JobActor>(id, submission, job_options_, std::move(strategy), parts_.clock,
-                                          parts_.cluster, *this);
+  std::unique_ptr<CheckpointStore> store;
+  if (prepared.storage != nullptr) store = std::make_unique<CheckpointStore>(prepared.storage, parts_.clock);
+  auto actor =
+      std::make_shared<JobActor>(id, submission, std::move(prepared.options), std::move(strategy), std::move(store),
+                                 std::move(prepared.start), parts_.clock, parts_.cluster, *this);
   PENSTOCK_LOG(info, "job {} ({}) submitted: {} vertices, {} slots", id, submission.graph.name(),
                submission.graph.vertices_size(), SlotsNeeded(submission.graph));
   jobs_.insert(jobs_.begin(), actor->FirstSnapshot());
@@ -71,6 +88,11 @@ absl::Status Dispatcher::CheckUid(const std::string& uid) const {
   }
   if (live >= kLiveJobsMax) return ResourceExhausted("{} jobs are live: this is the limit", live);
   return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> Dispatcher::RequestCheckpoint(const std::string& job_id, const CheckpointRequest& request) {
+  if (auto actor = parts_.directory.Find(job_id)) return actor->RequestCheckpoint(request);
+  return NotFound("job {} is unknown or has ended", job_id);
 }
 
 absl::Status Dispatcher::Cancel(const std::string& job_id) {

@@ -14,6 +14,7 @@
 #include "jobmanager/cluster/cluster_actor.h"
 #include "jobmanager/commands.h"
 #include "jobmanager/dispatcher/job_directory.h"
+#include "jobmanager/dispatcher/prepare_job.h"
 #include "jobmanager/job/job_actor.h"
 #include "runtime/core/actor.h"
 
@@ -43,6 +44,7 @@ class Dispatcher final : public Commands, public JobListener {
 
   absl::StatusOr<std::string> Submit(const JobSubmission& submission) override;
   absl::Status Cancel(const std::string& job_id) override;
+  absl::StatusOr<uint64_t> RequestCheckpoint(const std::string& job_id, const CheckpointRequest& request) override;
   void ReadTaskManagerLog(const std::string& taskmanager_id, const proto::ReadLog& request,
                           std::function<void(absl::StatusOr<proto::LogChunk>)> done) override;
 
@@ -50,7 +52,8 @@ class Dispatcher final : public Commands, public JobListener {
   void OnTaskManagers(std::vector<TaskManagerSnapshot> taskmanagers);
 
  private:
-  absl::StatusOr<std::string> SubmitOnActor(const JobSubmission& submission);
+  absl::Status Check(const JobSubmission& submission) const;
+  absl::StatusOr<std::string> SubmitOnActor(const JobSubmission& submission, PreparedJob prepared);
   absl::Status CheckProgram(const JobSubmission& submission) const;
   absl::Status CheckUid(const std::string& uid) const;
   void ForgetOldJobs();

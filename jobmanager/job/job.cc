@@ -9,7 +9,7 @@
 namespace penstock::jobmanager {
 
 Job::Job(std::string id, JobSubmission submission, JobOptions options, std::unique_ptr<RestartStrategy> strategy,
-         const Clock& clock, JobEffects& effects)
+         CheckpointStart start, const Clock& clock, JobEffects& effects)
     : id_(std::move(id)),
       submission_(std::move(submission)),
       options_(std::move(options)),
@@ -19,7 +19,11 @@ Job::Job(std::string id, JobSubmission submission, JobOptions options, std::uniq
       slots_needed_(SlotsNeeded(submission_.graph)),
       start_ms_(clock.NowMs()),
       last_modified_ms_(start_ms_),
-      execution_(submission_.graph) {
+      execution_(submission_.graph),
+      checkpoint_start_(std::move(start)) {
+  if (options_.checkpoints.enabled()) {
+    checkpoints_.emplace(options_.checkpoints, submission_.graph, clock_, static_cast<CoordinatorEffects&>(*this));
+  }
   state_entered_ms_[static_cast<int>(state_)] = start_ms_;
 }
 
@@ -40,10 +44,11 @@ void Job::Tick() {
   const int64_t now_ms = clock_.MonotonicMs();
   CheckHeartbeats(now_ms);
   CheckEndDeadline(now_ms);
-  if (restart_at_ms_ && now_ms >= *restart_at_ms_) {
-    restart_at_ms_.reset();
-    BeginAttempt();
+  if (checkpoints_) {
+    checkpoints_->Tick();
+    AfterCoordinator();
   }
+  BeginWhenSettled();
 }
 
 void Job::OnWorkerMessage(const WorkerGatewayPtr& from, const proto::WorkerToJobManager& message) {
@@ -69,6 +74,14 @@ void Job::OnWorkerMessage(const WorkerGatewayPtr& from, const proto::WorkerToJob
       execution_.SetStateOfAll(taskmanager_id, proto::FAILED, clock_.NowMs());
       return Fail(CauseOf(failure.failure), std::move(failure));
     }
+    case proto::WorkerToJobManager::kCheckpointAck:
+      if (checkpoints_) checkpoints_->OnAck(message.checkpoint_ack());
+      return AfterCoordinator();
+    case proto::WorkerToJobManager::kCheckpointDeclined:
+      if (checkpoints_) checkpoints_->OnDeclined(message.checkpoint_declined());
+      return AfterCoordinator();
+    case proto::WorkerToJobManager::kDecisionAcked:
+    case proto::WorkerToJobManager::kOutcomeAsked:
     case proto::WorkerToJobManager::kHello:
     case proto::WorkerToJobManager::KIND_NOT_SET:
       return;
@@ -100,11 +113,17 @@ void Job::OnTaskState(const std::string& taskmanager_id, const proto::TaskStateR
     failure.taskmanager_id = taskmanager_id;
     Fail(CauseOf(report.failure()), std::move(failure));
   }
-  if (state_ == JobState::kCreated && execution_.AllHaveRun()) MoveTo(JobState::kRunning);
+  if (state_ == JobState::kCreated && execution_.AllHaveRun()) {
+    MoveTo(JobState::kRunning);
+    if (checkpoints_) checkpoints_->OnAllRunning();
+  }
+  if (checkpoints_ && report.state() == proto::FINISHED) checkpoints_->OnTaskFinished();
   if (state_ == JobState::kRunning && execution_.AllFinished()) {
     MoveTo(JobState::kFinished);
     BeginEnding();
+    if (checkpoints_) checkpoints_->DeleteAll();
   }
+  AfterCoordinator();
   if (Ending()) ShutDownWhenEnded(taskmanager_id);
 }
 
@@ -148,6 +167,18 @@ std::shared_ptr<const JobSnapshot> Job::Snapshot() const {
     snapshot->waits_for = fmt::format("waiting for {} slots: have {}", slots_needed_, slots_have_);
   } else if (state_ == JobState::kRestarting && restart_at_ms_) {
     snapshot->waits_for = "waiting for the restart delay to pass";
+  }
+  if (!StorageSettled() && !storage_trouble_.empty()) {
+    snapshot->waits_for = "waiting for checkpoint storage: " + storage_trouble_;
+  }
+  if (checkpoints_) {
+    auto view = std::make_shared<CheckpointsView>();
+    view->config = options_.checkpoints;
+    view->counts = checkpoints_->counts();
+    view->history.assign(checkpoints_->history().begin(), checkpoints_->history().end());
+    view->restored = attempt_restored_;
+    view->latest = checkpoints_->restore_point();
+    snapshot->checkpoints = std::move(view);
   }
   snapshot->graph = submission_.graph;
   snapshot->vertices = execution_.vertices();

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 
+#include "jobmanager/checkpoint/coordinator.h"
 #include "jobmanager/cluster/cluster_actor.h"
 #include "jobmanager/commands.h"
 #include "jobmanager/job/execution_graph.h"
@@ -30,6 +31,7 @@ struct JobOptions {
   int64_t cancellation_timeout_ms = 10'000;   // task.cancellation.timeout
   int64_t worker_start_timeout_ms = 120'000;  // from the request to the hello, the program's download included
   RestartOptions restart;
+  CheckpointConfig checkpoints;
   std::map<std::string, std::string> worker_config;  // under the submission's own
 };
 
@@ -45,15 +47,25 @@ class JobEffects {
   virtual void ReleaseSlots() = 0;
   virtual void StartWorker(const std::string& taskmanager_id, proto::StartWorker start) = 0;
   virtual void KillWorker(const std::string& taskmanager_id, proto::KillWorker kill) = 0;
+  // On storage, answered by OnCheckpointDecided.
+  virtual void DecideCheckpoint(uint64_t id, std::string name, std::string bytes) = 0;
+  virtual void DeleteObjects(std::vector<std::string> names) = 0;
   // Something that the snapshot shows has changed. urgent: more than figures.
   virtual void Changed(bool urgent) = 0;
 };
 
-class Job {
+// What storage holds for a job with checkpoints, read before it starts.
+struct CheckpointStart {
+  StoredCheckpoints stored;
+  std::optional<RestorePoint> restore;
+};
+
+class Job final : private CoordinatorEffects {
  public:
-  // REQUIRES: the graph has passed CheckGraph. clock and effects outlive the job.
+  // REQUIRES: the graph has passed CheckGraph. start: used with options.checkpoints.enabled(). clock and effects
+  // outlive the job.
   Job(std::string id, JobSubmission submission, JobOptions options, std::unique_ptr<RestartStrategy> strategy,
-      const Clock& clock, JobEffects& effects);
+      CheckpointStart start, const Clock& clock, JobEffects& effects);
 
   void Start();
   void Cancel();
@@ -65,11 +77,17 @@ class Job {
   void OnWorkerClosed(const WorkerGatewayPtr& from);
   void OnWorkerExited(const std::string& taskmanager_id, const proto::WorkerExited& report);
   void OnHostLost(const std::string& taskmanager_id, const std::string& reason);
+  void OnCheckpointDecided(uint64_t id, bool won);
+  void OnStorageTrouble(std::string text);
+  // FailedPrecondition: the job has no checkpoints, or does not run.
+  absl::StatusOr<uint64_t> RequestCheckpoint(CheckpointRequest request);
 
   JobState state() const { return state_; }
   uint32_t attempt() const { return attempt_; }
-  // The job has ended and none of its workers is left.
-  bool Drained() const { return IsTerminal(state_) && workers_.AllGone(); }
+  // The job has ended, none of its workers is left, and no word to storage is open.
+  bool Drained() const {
+    return IsTerminal(state_) && workers_.AllGone() && (!checkpoints_ || checkpoints_->Settled());
+  }
   int64_t stale_messages() const { return stale_messages_; }
   std::shared_ptr<const JobSnapshot> Snapshot() const;
 
@@ -80,7 +98,18 @@ class Job {
   void OnHeartbeat(const proto::WorkerMetrics& metrics);
   bool Ending() const { return state_ != JobState::kCreated && state_ != JobState::kRunning; }
 
+  // job_checkpoints.cc: between the job and its coordinator.
+  void Broadcast(proto::JobManagerToWorker message) override;
+  void Decide(uint64_t id, std::string name, std::string bytes) override;
+  void Delete(std::vector<std::string> names) override { effects_.DeleteObjects(std::move(names)); }
+  void FailAttempt(std::string reason) override { attempt_failure_ = std::move(reason); }
+  void StopDecided() override {}
+  // After each call into the coordinator: what it found out about the attempt.
+  void AfterCoordinator();
+  bool StorageSettled() const { return !checkpoints_ || checkpoints_->Settled(); }
+
   // job_start.cc: from slots to RUNNING.
+  void BeginWhenSettled();
   void BeginAttempt();
   proto::StartWorker StartMessage(const std::string& taskmanager_id, const WorkerEntry& worker,
                                   const proto::HostHello& host) const;
@@ -132,6 +161,12 @@ class Job {
   ExecutionGraph execution_;
   WorkerSet workers_;
   FailureLog failures_;
+  std::optional<CheckpointCoordinator> checkpoints_;
+  CheckpointStart checkpoint_start_;
+  bool started_ = false;
+  std::optional<RestorePoint> attempt_restored_;  // what this attempt began from
+  std::optional<std::string> attempt_failure_;
+  std::string storage_trouble_;
 };
 
 }  // namespace penstock::jobmanager

@@ -7,14 +7,21 @@
 namespace penstock::jobmanager {
 
 JobActor::JobActor(const std::string& id, JobSubmission submission, JobOptions options,
-                   std::unique_ptr<RestartStrategy> strategy, const Clock& clock, ClusterActor& cluster,
-                   JobListener& listener)
+                   std::unique_ptr<RestartStrategy> strategy, std::unique_ptr<CheckpointStore> store,
+                   CheckpointStart start, const Clock& clock, ClusterActor& cluster, JobListener& listener)
     : id_(id),
       clock_(clock),
       cluster_(cluster),
       listener_(listener),
-      job_(id, std::move(submission), std::move(options), std::move(strategy), clock, *this),
+      store_(std::move(store)),
+      job_(id, std::move(submission), std::move(options), std::move(strategy), std::move(start), clock, *this),
       actor_("job-" + id.substr(0, 8), clock) {}
+
+// The store runs what is queued: decisions and deletions of a job that has ended are not cut short.
+void JobActor::Stop() {
+  actor_.Stop();
+  if (store_ != nullptr) store_->Stop();
+}
 
 void JobActor::Start() {
   actor_.Post([this] {
@@ -49,6 +56,19 @@ void JobActor::OnWorkerExited(const std::string& taskmanager_id, proto::WorkerEx
 
 void JobActor::OnHostLost(const std::string& taskmanager_id, const std::string& reason) {
   actor_.Post([this, taskmanager_id, reason] { job_.OnHostLost(taskmanager_id, reason); });
+}
+
+absl::StatusOr<uint64_t> JobActor::RequestCheckpoint(CheckpointRequest request) {
+  absl::StatusOr<uint64_t> result = absl::FailedPreconditionError("the job has ended");
+  actor_.Call([&] { result = job_.RequestCheckpoint(std::move(request)); });
+  return result;
+}
+
+void JobActor::DecideCheckpoint(uint64_t id, std::string name, std::string bytes) {
+  store_->Decide(
+      std::move(name), std::move(bytes),
+      [this, id](bool won) { actor_.Post([this, id, won] { job_.OnCheckpointDecided(id, won); }); },
+      [this](std::string text) { actor_.Post([this, text = std::move(text)] { job_.OnStorageTrouble(text); }); });
 }
 
 void JobActor::StartWorker(const std::string& taskmanager_id, proto::StartWorker start) {

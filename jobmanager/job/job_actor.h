@@ -9,7 +9,9 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "jobmanager/checkpoint/checkpoint_store.h"
 #include "jobmanager/cluster/cluster_actor.h"
 #include "jobmanager/job/job.h"
 #include "runtime/core/actor.h"
@@ -29,9 +31,10 @@ class JobListener {
 class JobActor final : private JobEffects {
  public:
   JobActor(const std::string& id, JobSubmission submission, JobOptions options,
-           std::unique_ptr<RestartStrategy> strategy, const Clock& clock, ClusterActor& cluster, JobListener& listener);
+           std::unique_ptr<RestartStrategy> strategy, std::unique_ptr<CheckpointStore> store, CheckpointStart start,
+           const Clock& clock, ClusterActor& cluster, JobListener& listener);
   ~JobActor() override { Stop(); }
-  void Stop() { actor_.Stop(); }
+  void Stop();
 
   // Before Start() only.
   std::shared_ptr<const JobSnapshot> FirstSnapshot() const { return job_.Snapshot(); }
@@ -43,12 +46,16 @@ class JobActor final : private JobEffects {
   void OnWorkerClosed(const WorkerGatewayPtr& from);
   void OnWorkerExited(const std::string& taskmanager_id, proto::WorkerExited report);
   void OnHostLost(const std::string& taskmanager_id, const std::string& reason);
+  // Waits for the job's answer: the number under which its record can be found.
+  absl::StatusOr<uint64_t> RequestCheckpoint(CheckpointRequest request);
 
  private:
   void RequestSlots(int32_t slots) override { cluster_.RequestSlots(id_, slots); }
   void ReleaseSlots() override { cluster_.ReleaseSlots(id_); }
   void StartWorker(const std::string& taskmanager_id, proto::StartWorker start) override;
   void KillWorker(const std::string& taskmanager_id, proto::KillWorker kill) override;
+  void DecideCheckpoint(uint64_t id, std::string name, std::string bytes) override;
+  void DeleteObjects(std::vector<std::string> names) override { store_->Delete(std::move(names)); }
   void Changed(bool urgent) override;
 
   void Tick();
@@ -59,6 +66,8 @@ class JobActor final : private JobEffects {
   const Clock& clock_;
   ClusterActor& cluster_;
   JobListener& listener_;
+
+  const std::unique_ptr<CheckpointStore> store_;  // null: the job takes no checkpoints
 
   // The actor's thread only.
   Job job_;

@@ -70,6 +70,7 @@ void Job::Cancel() {
 // Every worker is asked to stop its tasks and leave. Idempotent.
 void Job::BeginEnding() {
   waits_for_slots_ = false;
+  if (checkpoints_) checkpoints_->EndAttempt("the attempt has ended");
   if (!end_deadline_ms_) end_deadline_ms_ = clock_.MonotonicMs() + options_.cancellation_timeout_ms + kEndSlackMs;
   if (state_ != JobState::kFinished) execution_.SetStateOfAll("", proto::CANCELING, clock_.NowMs());
   for (auto& [taskmanager_id, worker] : workers_.by_taskmanager) EndWorker(taskmanager_id, worker);

@@ -10,7 +10,19 @@
 namespace penstock::jobmanager {
 
 void Job::Start() {
-  if (state_ == JobState::kInitializing) BeginAttempt();  // else it was cancelled before it began
+  started_ = true;
+  if (checkpoints_) checkpoints_->OnStorageRead(checkpoint_start_.stored, checkpoint_start_.restore);
+  BeginWhenSettled();
+}
+
+// What the next attempt begins from must be known: the outcome of a checkpoint may still be open.
+void Job::BeginWhenSettled() {
+  if (!started_ || !StorageSettled()) return;
+  if (state_ == JobState::kInitializing) return BeginAttempt();  // else it was cancelled before it began
+  if (state_ == JobState::kRestarting && restart_at_ms_ && clock_.MonotonicMs() >= *restart_at_ms_) {
+    restart_at_ms_.reset();
+    BeginAttempt();
+  }
 }
 
 void Job::BeginAttempt() {
@@ -20,6 +32,10 @@ void Job::BeginAttempt() {
   end_deadline_ms_.reset();
   workers_ = {};
   execution_.BeginAttempt(attempt_, clock_.NowMs());
+  if (checkpoints_) {
+    checkpoints_->BeginAttempt(attempt_);
+    attempt_restored_ = checkpoints_->restore_point();
+  }
   waits_for_slots_ = true;
   slots_have_ = 0;
   MoveTo(JobState::kCreated);
@@ -158,6 +174,7 @@ void Job::DeployWhenReady() {
 void Job::SendDeploy(const std::string& taskmanager_id) {
   proto::JobManagerToWorker message = MessageToWorker();
   proto::DeployTasks* deploy = message.mutable_deploy();
+  if (checkpoints_) *deploy->mutable_checkpoints() = checkpoints_->Plan();
   for (const auto& [id, worker] : workers_.by_taskmanager) {
     if (id == taskmanager_id) deploy->set_own_index(deploy->placements_size());
     const int32_t index = deploy->placements_size();

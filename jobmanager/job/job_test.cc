@@ -27,7 +27,11 @@ struct RecordingEffects final : JobEffects {
   void ReleaseSlots() override { ++released; }
   void StartWorker(const std::string& id, proto::StartWorker start) override { started.emplace_back(id, start); }
   void KillWorker(const std::string& id, proto::KillWorker kill) override { killed.emplace_back(id, kill); }
+  void DecideCheckpoint(uint64_t id, std::string name, std::string) override { decisions.emplace_back(id, name); }
+  void DeleteObjects(std::vector<std::string> names) override { deleted = std::move(names); }
   void Changed(bool) override {}
+  std::vector<std::pair<uint64_t, std::string>> decisions;
+  std::vector<std::string> deleted;
   std::vector<int32_t> requested;
   int released = 0;
   std::vector<std::pair<std::string, proto::StartWorker>> started;
@@ -46,7 +50,8 @@ struct Scenario {
       vertex->set_name(id);
       vertex->set_parallelism(2);
     }
-    job = std::make_unique<Job>("j", submission, JobOptions{}, *MakeRestartStrategy(restart), clock, effects);
+    job = std::make_unique<Job>("j", submission, JobOptions{}, *MakeRestartStrategy(restart), CheckpointStart{}, clock,
+                                effects);
     job->Start();
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/core/config.h"
 #include "runtime/core/status.h"
 
 namespace penstock::jobmanager {
@@ -73,8 +74,21 @@ absl::Status CheckExponential(const RestartOptions& options) {
 
 }  // namespace
 
+RestartOptions RestartOptions::From(const Config& config) {
+  RestartOptions options;
+  options.type = config.GetString("restart-strategy.type");
+  options.fixed_delay_attempts = config.GetInt("restart-strategy.fixed-delay.attempts");
+  options.fixed_delay_ms = config.GetDurationMs("restart-strategy.fixed-delay.delay");
+  const std::string exponential = "restart-strategy.exponential-delay.";
+  options.initial_backoff_ms = config.GetDurationMs(exponential + "initial-backoff");
+  options.max_backoff_ms = config.GetDurationMs(exponential + "max-backoff");
+  options.backoff_multiplier = config.GetDouble(exponential + "backoff-multiplier");
+  options.reset_backoff_threshold_ms = config.GetDurationMs(exponential + "reset-backoff-threshold");
+  return options;
+}
+
 absl::StatusOr<std::unique_ptr<RestartStrategy>> MakeRestartStrategy(const RestartOptions& options) {
-  if (options.type == "none") return std::make_unique<NoRestart>();
+  if (options.type == "none" || options.type == "auto") return std::make_unique<NoRestart>();
   if (options.type == "fixed-delay") {
     if (options.fixed_delay_attempts < 0) return InvalidArgument("restart-strategy.fixed-delay.attempts is negative");
     if (options.fixed_delay_ms < 0) return InvalidArgument("restart-strategy.fixed-delay.delay is negative");

@@ -12,18 +12,24 @@
 
 #include "absl/status/statusor.h"
 
+namespace penstock {
+class Config;
+}
+
 namespace penstock::jobmanager {
 
 struct RestartOptions {
-  // restart-strategy.type: none | fixed-delay | exponential-delay. A restart without state would begin at the start
-  // positions again and repeat output, so the default is none until checkpoints exist.
-  std::string type = "none";
+  // restart-strategy.type: auto | none | fixed-delay | exponential-delay. A restart without state would begin at the
+  // start positions again and repeat output, so auto is none for a job without checkpoints.
+  std::string type = "auto";
   int64_t fixed_delay_attempts = 1;                // restart-strategy.fixed-delay.attempts
   int64_t fixed_delay_ms = 1'000;                  // restart-strategy.fixed-delay.delay
-  int64_t initial_backoff_ms = 1'000;              // restart-strategy.exponential-delay.initial-backoff
+  int64_t initial_backoff_ms = 100;                // restart-strategy.exponential-delay.initial-backoff
   int64_t max_backoff_ms = 60'000;                 // restart-strategy.exponential-delay.max-backoff
   double backoff_multiplier = 1.5;                 // restart-strategy.exponential-delay.backoff-multiplier
   int64_t reset_backoff_threshold_ms = 3'600'000;  // restart-strategy.exponential-delay.reset-backoff-threshold
+
+  static RestartOptions From(const Config& config);
 };
 
 class RestartStrategy {

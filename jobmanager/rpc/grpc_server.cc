@@ -65,7 +65,12 @@ class StreamReactor final : public grpc::ServerBidiReactor<In, Out> {
   }
   void OnDone() override {
     link_->Detach();
-    handlers_.on_closed(link_, orderly_ && !cancelled_);
+    bool orderly = false;
+    {
+      MutexLock lock(&mutex_);
+      orderly = orderly_ && !cancelled_;
+    }
+    handlers_.on_closed(link_, orderly);
     delete this;
   }
 
@@ -129,13 +134,11 @@ class StreamReactor final : public grpc::ServerBidiReactor<In, Out> {
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
-  bool orderly_ = false;
+  bool orderly_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 // The library shuts down with its last user, for up to ten seconds when one comes back just then: one user stays.
-void KeepLibrary() {
-  [[maybe_unused]] static const bool kept = (grpc_init(), true);
-}
+void KeepLibrary() { [[maybe_unused]] static const bool kept = (grpc_init(), true); }
 
 template <class In, class Out>
 class RefusedStream final : public grpc::ServerBidiReactor<In, Out> {

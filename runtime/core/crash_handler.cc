@@ -195,8 +195,9 @@ absl::Status InstallCrashHandler(const std::string& path) {
   crash_fd = fd;
   dl_iterate_phdr(AddModule, nullptr);
   _Unwind_Backtrace(StopAtOnce, nullptr);
-  static const auto* const main_stack = new ThreadCrashStack();  // lives as long as the process
-  static_cast<void>(main_stack);
+  // Lives as long as the process; volatile, so that leak checkers find it.
+  [[maybe_unused]] static const ThreadCrashStack* volatile main_stack = nullptr;
+  main_stack = new ThreadCrashStack();
   struct sigaction action {};
   action.sa_sigaction = OnCrash;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;

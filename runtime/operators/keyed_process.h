@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "runtime/graph/logical_graph.h"
 #include "runtime/operators/process.h"
 #include "runtime/record/key_hash.h"
@@ -43,8 +44,35 @@ std::vector<StateInfo> StatesOf(const Fn& fn, const std::string& key_type) {
   return states;
 }
 
+// The rows of a keyed function, for who looks at them from outside.
+template <class K>
+class KeyedRows {
+ public:
+  virtual ~KeyedRows() = default;
+  virtual const RowLayout& layout() const = 0;
+  virtual const StateRow* RowOf(const K& key) = 0;  // nullptr: none
+};
+
+// NotFound: the key has no value; InvalidArgument: no state of that name, or of another type.
+template <class V, class K>
+absl::StatusOr<V> ReadState(KeyedRows<K>& rows, const K& key, const std::string& name) {
+  for (const RowLayout::Cell& cell : rows.layout().cells()) {
+    if (cell.name != name) continue;
+    if (cell.value_type != Serde<V>::TypeName()) {
+      return absl::InvalidArgumentError("state '" + name + "' is of type " + cell.value_type + ", not " +
+                                        Serde<V>::TypeName());
+    }
+    const StateRow* row = rows.RowOf(key);
+    const auto* slot =
+        row == nullptr ? nullptr : reinterpret_cast<const std::optional<V>*>(row->memory() + cell.offset);
+    if (slot == nullptr || !slot->has_value()) return absl::NotFoundError("state '" + name + "' has no value here");
+    return **slot;
+  }
+  return absl::InvalidArgumentError("no state '" + name + "' is declared");
+}
+
 template <class In, class K, class KeyOf, class Out, class Fn>
-class KeyedProcessOperator final : public UnaryOperator<In, Out> {
+class KeyedProcessOperator final : public UnaryOperator<In, Out>, public KeyedRows<K> {
  public:
   KeyedProcessOperator(KeyOf key_of, const Fn& prototype)
       : key_of_(std::move(key_of)), frame_(std::make_shared<StateFrame>()), collector_(nullptr) {
@@ -80,6 +108,12 @@ class KeyedProcessOperator final : public UnaryOperator<In, Out> {
     this->out_->OnWatermark(watermark);
   }
   void Close() override { CloseFunction(*fn_); }
+
+  const RowLayout& layout() const override { return frame_->layout; }
+  const StateRow* RowOf(const K& key) override {
+    const uint64_t hash = hasher_(key);
+    return tables_[KeyGroupOf(hash, key_groups_).value - range_.begin].Find(hash, key);
+  }
 
  private:
   KeyOf key_of_;

@@ -371,16 +371,39 @@ constexpr decltype(auto) VisitMembers(T& value, Fn&& fn) {
 
 namespace detail {
 
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wundefined-var-template"
+#pragma clang diagnostic ignored "-Wundefined-internal"
+#endif
 // An object whose members have addresses at compile time; never defined, never read.
 template <class T>
-extern const T kProbe;
+struct Probe {
+  const T value;
+  static const Probe kProbe;
+};
 
 template <class T, size_t I>
 constexpr auto MemberPointer() {
-  return VisitMembers(kProbe<T>, [](auto&... members) { return std::get<I>(std::make_tuple(&members...)); });
+  return VisitMembers(Probe<T>::kProbe.value,
+                      [](auto&... members) { return std::get<I>(std::make_tuple(&members...)); });
 }
 
-template <auto Pointer>
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
+
+// Clang before 18 takes no bare pointer to a member as a template argument, but one inside a class.
+template <class Pointer>
+struct Wrapped {
+  Pointer pointer;
+};
+template <class Pointer>
+constexpr Wrapped<Pointer> Wrap(Pointer pointer) {
+  return {pointer};
+}
+
+template <Wrapped Pointer>
 constexpr std::string_view PrettyName() {
   return __PRETTY_FUNCTION__;
 }
@@ -408,7 +431,8 @@ constexpr std::string_view CutAfterPointer(std::string_view text) {
 // The name of member I of T as written in its declaration.
 template <class T, size_t I>
 constexpr std::string_view MemberName() {
-  return detail::LastIdentifier(detail::CutAfterPointer(detail::PrettyName<detail::MemberPointer<T, I>()>()));
+  return detail::LastIdentifier(
+      detail::CutAfterPointer(detail::PrettyName<detail::Wrap(detail::MemberPointer<T, I>())>()));
 }
 
 }  // namespace penstock::reflect

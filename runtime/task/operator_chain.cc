@@ -106,7 +106,8 @@ OperatorChain::OperatorChain(const CompiledGraph& graph, const CompiledVertex& v
   Wire(graph, vertex, partitions);
 }
 
-OperatorChain::~OperatorChain() = default;
+// Gauges look at what the operators own, on another thread: they go first.
+OperatorChain::~OperatorChain() { groups_.clear(); }
 
 std::vector<ReceiverBase*> OperatorChain::ReceiversOf(const CompiledGraph& graph, const CompiledVertex& vertex,
                                                       int node, int output,

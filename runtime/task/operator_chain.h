@@ -38,6 +38,7 @@ class OperatorChain {
   // Null when the chain does not begin with a source.
   SourceOperator* source() const { return source_; }
   Operator& head() const { return *operators_.front(); }
+  Operator& at(size_t position) const { return *operators_[position]; }  // in vertex.nodes
 
   bool HasPending() const;
   // One slice of the furthest pending fire downstream.

@@ -113,6 +113,7 @@ class Task {
   void Act(const BarrierAligner::Decision& decision, int channel);
   void TakeSnapshot(const Barrier& barrier);
   void DrainSource();
+  bool MayEnd() const;
   void AwaitFinalCheckpoint();
   void HandInLast();
   void Flush();
@@ -146,6 +147,7 @@ class Task {
   bool suspended_ = false;                   // the input ended without its maximum watermark (protocols.md D6)
   bool drained_ = false;                     // DrainSource has run
   std::optional<uint64_t> decided_;          // the largest id known to be decided
+  std::optional<uint64_t> ends_with_;        // the checkpoint that is to end the job: its decision is waited for
   bool failed_ = false;
   TaskFailure failure_;
   int64_t last_flush_ns_ = 0;

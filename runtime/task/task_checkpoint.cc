@@ -96,6 +96,7 @@ void Task::TakeSnapshot(const Barrier& barrier) {
   if (!status.ok()) return FailWith(status, TaskFailure::Domain::kUser);
   if (Stopping()) return;  // what was waited for did not come
   snapshot.sync_us = (environment_.clock.MonotonicNs() - began_ns) / 1000;
+  if (barrier.ending != BarrierEnding::kGoesOn) ends_with_ = barrier.id;
   if (chain_.source() != nullptr && barrier.ending != BarrierEnding::kGoesOn) {
     source_finished_ = true;
     suspended_ = barrier.ending == BarrierEnding::kSuspend;
@@ -112,14 +113,18 @@ void Task::DrainSource() {
   while (!Stopping() && chain_.HasPending()) chain_.ContinuePending();
 }
 
-// End of input: what was written since the last barrier waits for a checkpoint of its own. The wait is one for input,
-// because the trigger comes as mail.
+bool Task::MayEnd() const {
+  return !chain_.NeedsFinalCheckpoint() && (!ends_with_ || (decided_ && *decided_ >= *ends_with_));
+}
+
+// End of input: what was written since the last barrier waits for a checkpoint of its own, and a task that was stopped
+// with a checkpoint for its decision. The wait is one for input, because the trigger comes as mail.
 void Task::AwaitFinalCheckpoint() {
-  while (!Stopping() && chain_.NeedsFinalCheckpoint()) {
+  while (!Stopping()) {
     mailbox_->RunBetweenRecords();
-    if (Stopping() || !chain_.NeedsFinalCheckpoint()) return;
+    if (Stopping() || MayEnd()) return;
     mailbox_->WaitUntilDeadline(
-        WaitKind::kInput, "the last checkpoint", [&] { return !chain_.NeedsFinalCheckpoint(); }, kNoDeadline);
+        WaitKind::kInput, "the last checkpoint", [&] { return MayEnd(); }, kNoDeadline);
   }
 }
 

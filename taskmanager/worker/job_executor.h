@@ -61,10 +61,12 @@ class JobExecutor final : public TaskExecutor, private TaskListener {
               MetricRegistry& registry);
   struct Deployment;  // what Deploy works out
 
-  absl::Status CreateTasks(const Deployment& deployment, const proto::CheckpointPlan& plan);
+  absl::Status CreateTasks(const Deployment& deployment, const proto::CheckpointPlan& plan)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::optional<RestoreSource>> ReadRestore(const proto::CheckpointPlan& plan) const;
-  absl::Status ConnectEdge(const Deployment& deployment, int edge);
-  absl::Status ConnectChannel(const Deployment& deployment, int edge, int from, int to);
+  absl::Status ConnectEdge(const Deployment& deployment, int edge) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ConnectChannel(const Deployment& deployment, int edge, int from, int to)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PeerLink& LinkTo(const Deployment& deployment, int worker);
   void OnLinkBroken(const absl::Status& status);
   void OnTaskState(const TaskInfo& info, TaskState state, const TaskFailure* failure) override;

@@ -54,6 +54,48 @@ TEST_CASE("A windowed count over workers gives exactly the independent count", "
   CHECK(cluster.count(proto::FINISHED) == 2 * parallelism);
 }
 
+// Counts odd numbers and how large they are.
+struct Measured {
+  Counter* odd = nullptr;
+  Histogram* sizes = nullptr;
+  std::shared_ptr<double> limit = std::make_shared<double>(7.5);
+
+  void open(Context& context) {
+    odd = &context.counter("odd");
+    sizes = &context.histogram("sizes");
+    context.gauge("limit", [this] { return *limit; });
+    context.log_info("subtask " + std::to_string(context.subtask()) + " is open");
+  }
+  int64_t operator()(const int64_t& v) {
+    if (v % 2 == 1) odd->Add();
+    sizes->Record(v);
+    return v;
+  }
+};
+
+TEST_CASE("The metrics of a user function are reported and exported", "[worker]") {
+  VectorSink<int64_t> sink;
+  TestCluster cluster(
+      [&](Environment& env) {
+        env.source("numbers", NumberedSource<int64_t>{100, [](int64_t i) { return i; }})
+            .map(Measured{})
+            .name("measured")
+            .sink("out", sink);
+      },
+      1, 1);
+  cluster.AwaitEnd();
+  const proto::WorkerMetrics metrics = cluster.Metrics(0);
+  REQUIRE(metrics.tasks_size() == 1);
+  CHECK(metrics.tasks(0).user().at("measured.odd") == 50);
+  CHECK(metrics.tasks(0).user().at("measured.limit") == 7.5);
+  const std::string text = cluster.PrometheusText();
+  INFO(text);
+  const std::string labels = "{job=\"test\",operator=\"measured\",subtask=\"0\"";
+  CHECK(text.find("penstock_operator_odd" + labels) != std::string::npos);
+  CHECK(text.find("penstock_operator_limit" + labels) != std::string::npos);
+  CHECK(text.find("penstock_operator_sizes_count" + labels) != std::string::npos);
+}
+
 TEST_CASE("Every partitioning delivers each record as it says", "[worker]") {
   VectorSink<int64_t> forward, rebalanced, everywhere, custom, united;
   TestCluster cluster(

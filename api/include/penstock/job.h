@@ -3,8 +3,7 @@
 //   PENSTOCK_JOB("word-count", (Environment& env, const Args& args)) { env.source(...)....sink(...); }
 //
 // defines the job's graph and the program's main. The program runs alone (`./word_count --brokers ...`), prints its
-// plan
-// (`plan`), or runs as a worker of a cluster (`worker`); build it with add_penstock_job(word_count word_count.cc).
+// plan (`plan`), or runs as a worker of a cluster (`worker`); build it with add_penstock_job(word_count word_count.cc).
 #ifndef PENSTOCK_JOB_H_
 #define PENSTOCK_JOB_H_
 
@@ -14,6 +13,7 @@
 #include <penstock/stream.h>
 
 #include <chrono>
+#include <functional>
 #include <string>
 
 namespace penstock {
@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 
 struct JobDefinition {
   std::string name;  // and uid: under which its state and checkpoints are found
-  void (*build)(Environment& env, const Args& args);
+  std::function<void(Environment& env, const Args& args)> build;
 };
 
 // The main of a job program; in taskmanager/program. Returns the exit code (docs/job_programs.md).

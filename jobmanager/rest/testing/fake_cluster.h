@@ -22,6 +22,9 @@ class FakeCommands final : public Commands {
  public:
   absl::StatusOr<std::string> Submit(const JobSubmission& submission) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Cancel(const std::string& job_id) override ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<uint64_t> RequestCheckpoint(const std::string&, const CheckpointRequest&) override {
+    return absl::FailedPreconditionError("this cluster takes no checkpoints");
+  }
   void ReadTaskManagerLog(const std::string& taskmanager_id, const proto::ReadLog& request,
                           std::function<void(absl::StatusOr<proto::LogChunk>)> done) override;
 

@@ -1,12 +1,12 @@
 // A real job whose user code goes wrong as it is told: --mode finish | throw | segv | overflow | run, --at N.
+#include <penstock/connectors/datagen.h>
+#include <penstock/connectors/discard.h>
+#include <penstock/job.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
-
-#include <penstock/connectors/datagen.h>
-#include <penstock/connectors/discard.h>
-#include <penstock/job.h>
 
 using namespace penstock;
 
@@ -18,7 +18,7 @@ __attribute__((noinline)) int64_t RecurseForever(int64_t depth) {
   return RecurseForever(depth + 1) + room[0];
 }
 
-__attribute__((noinline)) int64_t GoWrong(const std::string& mode) {
+__attribute__((noinline, no_sanitize("undefined"))) int64_t GoWrong(const std::string& mode) {
   if (mode == "throw") throw std::out_of_range("no such customer");
   if (mode == "segv") *static_cast<volatile int*>(nullptr) = 1;
   if (mode == "overflow") return RecurseForever(0);

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "proto/graph.pb.h"
 #include "runtime/core/mutex.h"
 #include "taskmanager/worker/worker_control.h"
 

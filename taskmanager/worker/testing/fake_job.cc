@@ -11,7 +11,7 @@
 
 namespace {
 
-__attribute__((noinline)) void ReadNowhere(volatile int* nowhere) { *nowhere = 1; }
+__attribute__((noinline, no_sanitize("undefined"))) void ReadNowhere(volatile int* nowhere) { *nowhere = 1; }
 
 __attribute__((noinline)) void CrashInUserCode(const std::string& mode) {
   if (mode == "segv" || mode == "peer-segv") ReadNowhere(nullptr);

@@ -139,6 +139,7 @@ class TestCluster : public TaskEvents {
     executors_[worker]->CollectMetrics(&metrics);
     return metrics;
   }
+  std::string PrometheusText() const { return registry_.PrometheusText(); }
   const proto::JobGraph& graph() const { return graph_; }
 
  private:

@@ -1,0 +1,139 @@
+// The code of docs/writing_a_job.md, compiled. docs/snippets/check.py compares the two.
+#include <fmt/format.h>
+#include <penstock/connectors/collection.h>
+#include <penstock/connectors/discard.h>
+#include <penstock/connectors/kafka.h>
+#include <penstock/connectors/print.h>
+#include <penstock/job.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+using namespace penstock;
+
+struct Order {
+  std::string customer;
+  int64_t cents = 0;
+  int64_t time_ms = 0;
+  std::vector<std::string> items;
+};
+
+struct Money {
+  explicit Money(int64_t cents = 0) : cents(cents) {}
+  int64_t cents;
+};
+PENSTOCK_SERDE(Money, value.cents)
+
+absl::StatusOr<Order> ParseOrder(const Bytes& line) {
+  const std::string text = line.str();
+  const size_t comma = text.find(',');
+  if (comma == std::string::npos) return absl::InvalidArgumentError("no comma");
+  return Order{.customer = text.substr(0, comma), .time_ms = std::atoll(text.c_str() + comma + 1)};
+}
+
+PENSTOCK_JOB("orders-per-customer", (Environment & env, const Args& args)) {
+  env.source("orders", kafka::Source{.brokers = args["brokers"], .topics = {args.get("topic", "orders")}})
+      .flat_map(ParseOrder)
+      .watermarks(bounded_disorder<Order>(5s, &Order::time_ms))
+      .key_by(&Order::customer)
+      .window(tumbling(1h))
+      .aggregate("per-customer", Count{})
+      .map([](const WindowResult<std::string, int64_t>& result) {
+        return fmt::format("{},{},{}", result.key, result.start, result.value);
+      })
+      .sink("out", kafka::Sink{.brokers = args["brokers"], .topic = "orders-per-customer"});
+}
+
+struct AboveLimit {
+  int64_t limit_cents = 0;
+  Counter* seen = nullptr;
+  Histogram* amounts = nullptr;
+
+  void open(Context& context) {
+    seen = &context.counter("seen");
+    amounts = &context.histogram("amounts");
+    context.gauge("limit", [limit = limit_cents] { return static_cast<double>(limit); });
+    context.log_info(fmt::format("subtask {} of {}", context.subtask(), context.parallelism()));
+  }
+  bool operator()(const Order& order) {
+    seen->Add();
+    amounts->Record(order.cents);
+    return order.cents > limit_cents;
+  }
+  void close() {}
+};
+
+void RecordByRecord(DataStream<Order> orders) {
+  orders.map([](const Order& order) { return order.cents; }).sink("cents", print::Sink{});
+
+  orders.filter(AboveLimit{.limit_cents = 10'000}).name("above limit").sink("large", discard::Sink{});
+
+  orders.flat_map([](const Order& order) { return order.items; }).sink("items", print::Sink{});
+
+  orders
+      .flat_map<std::string>([](const Order& order, Collector<std::string>& out) {
+        for (const std::string& item : order.items) {
+          if (!item.empty()) out.emit(item);
+        }
+      })
+      .sink("named items", print::Sink{});
+
+  orders
+      .process<std::string>([](const Order& order, ProcessContext& context, Collector<std::string>& out) {
+        out.emit(fmt::format("{} at {}, watermark {}", order.customer, context.timestamp(), context.watermark()));
+      })
+      .sink("times", print::Sink{});
+}
+
+void MalformedRecords(DataStream<Bytes> lines) {
+  auto orders = lines.flat_map(ParseOrder).on_error(side_output);
+  orders.malformed()
+      .map([](const Malformed& malformed) { return malformed.reason + ": " + malformed.record; })
+      .sink("malformed", print::Sink{});
+  orders.sink("good", discard::Sink{});
+}
+
+struct MeanCents {
+  struct Accumulator {
+    int64_t sum = 0;
+    int64_t count = 0;
+  };
+  void add(Accumulator& so_far, const Order& order) const {
+    so_far.sum += order.cents;
+    ++so_far.count;
+  }
+  int64_t result(const Accumulator& so_far) const { return so_far.sum / so_far.count; }
+};
+
+void Windows(DataStream<Order> orders) {
+  auto per_customer =
+      orders.watermarks(bounded_disorder<Order>(5s, &Order::time_ms).idle_after(30s)).key_by(&Order::customer);
+  per_customer.window(tumbling(1h)).aggregate("mean", MeanCents{}).sink("means", discard::Sink{});
+  per_customer.window(tumbling(24h, 1h))
+      .reduce("largest", [](const Order& a, const Order& b) { return a.cents > b.cents ? a : b; })
+      .sink("largest orders", discard::Sink{});
+}
+
+struct FirstOfCustomer {
+  ValueState<int64_t> orders{"orders"};
+
+  void operator()(const Order& order, KeyedContext<std::string>& context, Collector<std::string>& out) {
+    if (++orders.mutable_value() == 1) out.emit(context.key() + " is new since " + std::to_string(order.time_ms));
+  }
+};
+
+void KeyedState(DataStream<Order> orders) {
+  orders.key_by(&Order::customer)
+      .process<std::string>("first-of-customer", FirstOfCustomer{})
+      .sink("new customers", print::Sink{});
+}
+
+void Distribution(DataStream<Order> shop, DataStream<Order> web) {
+  auto all = shop.union_with(web);
+  all.rebalance().map([](const Order& order) { return order.cents; }).parallelism(4).sink("a", discard::Sink{});
+  all.broadcast().filter([](const Order& order) { return order.cents < 0; }).sink("b", discard::Sink{});
+  all.partition_by([](const Order& order, int consumers) { return order.cents % consumers; })
+      .sink("c", discard::Sink{})
+      .parallelism(2);
+}

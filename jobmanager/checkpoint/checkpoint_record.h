@@ -1,0 +1,80 @@
+// What is known of checkpoints: in storage, and for people. Plain data.
+#ifndef PENSTOCK_JOBMANAGER_CHECKPOINT_CHECKPOINT_RECORD_H_
+#define PENSTOCK_JOBMANAGER_CHECKPOINT_CHECKPOINT_RECORD_H_
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "proto/checkpoint.pb.h"
+
+namespace penstock::jobmanager {
+
+inline constexpr size_t kHistoryMax = 50;
+inline constexpr size_t kRequestsMax = 16;
+
+// A decided checkpoint and where its manifest lies.
+struct RestorePoint {
+  uint64_t id = 0;
+  std::string generation;
+  std::string manifest_name;
+  std::string directory;  // that its files are relative to
+
+  bool operator==(const RestorePoint&) const = default;
+};
+
+struct StoredCheckpoint {
+  RestorePoint point;
+  proto::Manifest::Kind kind = proto::Manifest::CHECKPOINT;
+  std::set<std::string> files;
+};
+
+// What a job's directory holds.
+struct StoredCheckpoints {
+  uint64_t next_id = 0;                       // the smallest id that is undecided
+  std::vector<StoredCheckpoint> checkpoints;  // oldest first; tombstones left out
+  std::vector<std::string> damaged;           // manifests that could not be read, and why
+};
+
+// A checkpoint that somebody asks for.
+struct CheckpointRequest {
+  uint64_t number = 0;  // given by the coordinator
+  proto::Manifest::Kind kind = proto::Manifest::CHECKPOINT;
+  proto::TriggerCheckpoint::Ending ending = proto::TriggerCheckpoint::GOES_ON;
+  std::string directory;  // savepoint: where to copy it; empty: it stays where it is
+};
+
+enum class CheckpointOutcome { kInProgress, kCompleted, kAborted, kExpired };
+
+struct SubtaskRecord {
+  int64_t ack_ms = 0;  // wall clock
+  proto::SnapshotFigures figures;
+};
+
+struct CheckpointRecord {
+  uint64_t id = 0;
+  uint64_t request = 0;  // 0: nobody asked
+  proto::Manifest::Kind kind = proto::Manifest::CHECKPOINT;
+  CheckpointOutcome outcome = CheckpointOutcome::kInProgress;
+  int64_t trigger_ms = 0;
+  int64_t end_ms = -1;
+  std::string failure;  // why it was given up
+  std::string manifest_name;
+  int subtasks = 0;
+  int64_t written_bytes = 0;
+  int64_t state_bytes = 0;
+  std::map<std::pair<std::string, int32_t>, SubtaskRecord> acked;
+};
+
+struct CheckpointCounts {
+  int64_t completed = 0;
+  int64_t failed = 0;
+  int64_t in_progress = 0;
+  int64_t restored = 0;
+};
+
+}  // namespace penstock::jobmanager
+
+#endif  // PENSTOCK_JOBMANAGER_CHECKPOINT_CHECKPOINT_RECORD_H_

@@ -1,0 +1,371 @@
+#include "jobmanager/checkpoint/coordinator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/checkpoint/manifest.h"
+#include "runtime/core/log.h"
+#include "runtime/core/random.h"
+#include "runtime/core/status.h"
+
+namespace penstock::jobmanager {
+namespace {
+
+// Without checkpoint 0 no record flows, so it is tried again soon, whatever the interval is.
+constexpr int64_t kFirstCheckpointRetryMs = 1'000;
+constexpr int64_t kNever = INT64_MAX;
+
+}  // namespace
+
+CheckpointCoordinator::CheckpointCoordinator(CheckpointConfig config, proto::JobGraph graph, const Clock& clock,
+                                             CoordinatorEffects& effects)
+    : config_(std::move(config)),
+      graph_(std::move(graph)),
+      directory_(JobDirectoryOf(graph_.uid())),
+      clock_(clock),
+      effects_(effects) {
+  for (const proto::Vertex& vertex : graph_.vertices()) {
+    for (int32_t i = 0; i < vertex.parallelism(); ++i) subtasks_.emplace(vertex.id(), i);
+  }
+}
+
+void CheckpointCoordinator::OnStorageRead(StoredCheckpoints stored, std::optional<RestorePoint> restore) {
+  read_ = true;
+  next_id_ = stored.next_id;
+  retained_.assign(stored.checkpoints.begin(), stored.checkpoints.end());
+  restore_ = std::move(restore);
+  // A JobManager that was paused may still hold the next id open: it must not decide it any more.
+  if (next_id_ > 0) Seal(next_id_, "sealed at the start of the job");
+}
+
+void CheckpointCoordinator::BeginAttempt(uint32_t attempt) {
+  attempt_ = attempt;
+  generation_ = RandomHex(8);
+  parent_ = restore_;
+  running_ = false;
+  sources_started_ = false;
+  if (parent_) ++counts_.restored;
+}
+
+proto::CheckpointPlan CheckpointCoordinator::Plan() const {
+  proto::CheckpointPlan plan;
+  plan.set_enabled(true);
+  plan.set_generation(generation_);
+  plan.set_job_uid(graph_.uid());
+  plan.set_storage(config_.storage);
+  plan.set_job_directory(directory_);
+  if (parent_) {
+    plan.set_restore_manifest(parent_->manifest_name);
+    plan.set_restore_id(parent_->id);
+    plan.set_restore_generation(parent_->generation);
+    plan.set_restore_directory(parent_->directory);
+  }
+  return plan;
+}
+
+void CheckpointCoordinator::OnAllRunning() {
+  if (running_) return;
+  running_ = true;
+  if (parent_) {
+    sources_started_ = true;
+    proto::JobManagerToWorker message;
+    message.mutable_start_sources();
+    effects_.Broadcast(std::move(message));
+    next_trigger_ms_ = config_.interval_ms > 0 ? clock_.MonotonicMs() + config_.interval_ms : kNever;
+  } else {
+    next_trigger_ms_ = 0;  // checkpoint 0 (protocols.md B5)
+  }
+  TriggerWhenDue();
+}
+
+void CheckpointCoordinator::Tick() {
+  if (in_flight_ && !deciding_ && clock_.MonotonicMs() >= in_flight_->deadline_ms) {
+    std::string late;
+    for (const Subtask& subtask : subtasks_) {
+      if (!in_flight_->acked.contains(subtask)) {
+        late += fmt::format("{}{}/{}", late.empty() ? "" : ", ", subtask.first, subtask.second);
+      }
+    }
+    Abort(fmt::format("not complete after {} ms; nothing came from {}", config_.timeout_ms, late),
+          CheckpointOutcome::kExpired);
+  }
+  TriggerWhenDue();
+}
+
+void CheckpointCoordinator::TriggerWhenDue() {
+  if (!running_ || !Settled()) return;
+  const int64_t now_ms = clock_.MonotonicMs();
+  const bool asked = !requests_.empty() && sources_started_;
+  const bool due = now_ms >= next_trigger_ms_ && (!sources_started_ || config_.interval_ms > 0);
+  if (asked || due) Trigger();
+}
+
+void CheckpointCoordinator::Trigger() {
+  const int64_t now_ms = clock_.MonotonicMs();
+  InFlight& flight = in_flight_.emplace();
+  flight.id = next_id_;
+  flight.trigger_ms = clock_.NowMs();
+  flight.deadline_ms = now_ms + config_.timeout_ms;
+  CheckpointRecord record;
+  if (!requests_.empty() && sources_started_) {
+    flight.kind = requests_.front().kind;
+    flight.ending = requests_.front().ending;
+    record.request = requests_.front().number;
+    requests_.pop_front();
+  }
+  record.id = flight.id;
+  record.kind = flight.kind;
+  record.trigger_ms = flight.trigger_ms;
+  record.subtasks = static_cast<int>(subtasks_.size());
+  history_.push_front(std::move(record));
+  if (history_.size() > kHistoryMax) history_.pop_back();
+  counts_.in_progress = 1;
+  next_trigger_ms_ = config_.interval_ms > 0 ? now_ms + config_.interval_ms : kNever;
+
+  proto::JobManagerToWorker message;
+  proto::TriggerCheckpoint& trigger = *message.mutable_trigger_checkpoint();
+  trigger.mutable_checkpoint()->set_id(flight.id);
+  trigger.mutable_checkpoint()->set_generation(generation_);
+  trigger.set_kind(flight.kind);
+  trigger.set_ending(flight.ending);
+  trigger.set_trigger_ms(flight.trigger_ms);
+  if (restore_) {
+    trigger.set_has_last_decided(true);
+    trigger.set_last_decided_id(restore_->id);
+  }
+  effects_.Broadcast(std::move(message));
+}
+
+void CheckpointCoordinator::OnAck(const proto::CheckpointAck& ack) {
+  for (const proto::SubtaskSnapshot& subtask : ack.subtasks()) {
+    for (const proto::SnapshotFile& file : subtask.files()) seen_files_.insert(file.name());
+  }
+  if (!in_flight_ || deciding_ || ack.checkpoint().id() != in_flight_->id ||
+      ack.checkpoint().generation() != generation_) {
+    return;  // of one that was given up
+  }
+  for (const proto::SubtaskSnapshot& subtask : ack.subtasks()) {
+    const Subtask key(subtask.vertex_id(), subtask.subtask());
+    if (!subtasks_.contains(key)) continue;
+    in_flight_->acked[key] = subtask;
+    Record().acked[key] = {clock_.NowMs(), subtask.figures()};
+  }
+  if (in_flight_->acked.size() == subtasks_.size()) WriteManifest();
+}
+
+void CheckpointCoordinator::OnDeclined(const proto::CheckpointDeclined& declined) {
+  if (!in_flight_ || deciding_ || declined.checkpoint().id() != in_flight_->id ||
+      declined.checkpoint().generation() != generation_) {
+    return;
+  }
+  Abort(fmt::format("declined by subtask {} of vertex {}: {}", declined.subtask(), declined.vertex_id(),
+                    declined.reason()),
+        CheckpointOutcome::kAborted);
+}
+
+proto::Manifest CheckpointCoordinator::BaseManifest(proto::Manifest::Kind kind, uint64_t id) const {
+  proto::Manifest manifest;
+  manifest.set_version(1);
+  manifest.set_kind(kind);
+  manifest.set_cluster_id(config_.cluster_id);
+  manifest.set_job_uid(graph_.uid());
+  manifest.set_checkpoint_id(id);
+  manifest.set_generation(generation_);
+  if (parent_) {
+    manifest.set_parent_generation(parent_->generation);
+    manifest.set_parent_id(parent_->id);
+  }
+  manifest.set_attempt(attempt_);
+  manifest.set_decided_ms(clock_.NowMs());
+  return manifest;
+}
+
+void CheckpointCoordinator::WriteManifest() {
+  proto::Manifest manifest = BaseManifest(in_flight_->kind, in_flight_->id);
+  manifest.set_trigger_ms(in_flight_->trigger_ms);
+  *manifest.mutable_graph() = graph_;
+  CheckpointRecord& record = Record();
+  for (const auto& [key, subtask] : in_flight_->acked) {
+    *manifest.add_subtasks() = subtask;
+    record.written_bytes += subtask.figures().written_bytes();
+    record.state_bytes += subtask.figures().state_bytes();
+  }
+  record.manifest_name = ManifestName(directory_, in_flight_->id);
+  open_decision_ = in_flight_->id;
+  deciding_ = std::move(manifest);
+  effects_.Decide(in_flight_->id, record.manifest_name, EncodeManifest(*deciding_));
+}
+
+void CheckpointCoordinator::Seal(uint64_t id, const std::string& reason) {
+  proto::Manifest tombstone = BaseManifest(proto::Manifest::TOMBSTONE, id);
+  tombstone.set_reason(reason);
+  open_decision_ = id;
+  effects_.Decide(id, ManifestName(directory_, id), EncodeManifest(tombstone));
+}
+
+void CheckpointCoordinator::OnDecided(uint64_t id, bool won) {
+  if (open_decision_ != id) return;
+  open_decision_.reset();
+  next_id_ = id + 1;
+  if (!won) {
+    deciding_.reset();
+    in_flight_.reset();
+    counts_.in_progress = 0;
+    return effects_.FailAttempt(
+        fmt::format("checkpoint {} of job '{}' was decided by somebody else: another JobManager runs this job, or took "
+                    "it over",
+                    id, graph_.uid()));
+  }
+  if (deciding_) OnManifestDecided();
+  if (!delete_when_sealed_.empty()) effects_.Delete(std::exchange(delete_when_sealed_, {}));
+  TriggerWhenDue();
+}
+
+void CheckpointCoordinator::OnManifestDecided() {
+  StoredCheckpoint stored;
+  stored.point = {.id = deciding_->checkpoint_id(),
+                  .generation = deciding_->generation(),
+                  .manifest_name = ManifestName(directory_, deciding_->checkpoint_id()),
+                  .directory = directory_};
+  stored.kind = deciding_->kind();
+  for (const proto::SubtaskSnapshot& subtask : deciding_->subtasks()) {
+    for (const proto::SnapshotFile& file : subtask.files()) stored.files.insert(file.name());
+  }
+  const bool stops = in_flight_->ending != proto::TriggerCheckpoint::GOES_ON;
+  restore_ = stored.point;
+  retained_.push_back(std::move(stored));
+  deciding_.reset();
+  in_flight_.reset();
+  failures_in_a_row_ = 0;
+  ++counts_.completed;
+  counts_.in_progress = 0;
+  Record().outcome = CheckpointOutcome::kCompleted;
+  Record().end_ms = clock_.NowMs();
+  if (next_trigger_ms_ != kNever) {
+    next_trigger_ms_ = std::max(next_trigger_ms_, clock_.MonotonicMs() + config_.min_pause_ms);
+  }
+  if (running_) {
+    proto::JobManagerToWorker message;
+    message.mutable_checkpoint_decided()->mutable_checkpoint()->set_id(restore_->id);
+    message.mutable_checkpoint_decided()->mutable_checkpoint()->set_generation(generation_);
+    effects_.Broadcast(std::move(message));
+    if (!std::exchange(sources_started_, true)) {
+      proto::JobManagerToWorker start;
+      start.mutable_start_sources();
+      effects_.Broadcast(std::move(start));
+    }
+    if (stops) effects_.StopDecided();
+  }
+  Retire();
+}
+
+std::set<std::string> CheckpointCoordinator::ReferencedFiles() const {
+  std::set<std::string> files;
+  for (const StoredCheckpoint& checkpoint : retained_) files.insert(checkpoint.files.begin(), checkpoint.files.end());
+  return files;
+}
+
+// What no checkpoint needs any more goes. The manifests go first, so that nobody begins from one whose files are gone.
+void CheckpointCoordinator::Retire() {
+  std::vector<std::string> names;
+  auto plain = std::count_if(retained_.begin(), retained_.end(),
+                             [](const StoredCheckpoint& c) { return c.kind == proto::Manifest::CHECKPOINT; });
+  for (auto at = retained_.begin(); at != retained_.end() && plain > config_.retained;) {
+    if (at->kind != proto::Manifest::CHECKPOINT) {
+      ++at;
+      continue;
+    }
+    names.push_back(at->point.manifest_name);
+    seen_files_.insert(at->files.begin(), at->files.end());
+    at = retained_.erase(at);
+    --plain;
+  }
+  const std::set<std::string> needed = ReferencedFiles();
+  for (auto at = seen_files_.begin(); at != seen_files_.end();) {
+    if (needed.contains(*at)) {
+      ++at;
+      continue;
+    }
+    names.push_back(*at);
+    at = seen_files_.erase(at);
+  }
+  if (!names.empty()) effects_.Delete(std::move(names));
+}
+
+void CheckpointCoordinator::DeleteAll() {
+  std::vector<std::string> names;
+  for (auto at = retained_.begin(); at != retained_.end();) {
+    if (at->kind != proto::Manifest::CHECKPOINT) {
+      ++at;
+      continue;
+    }
+    names.push_back(at->point.manifest_name);
+    seen_files_.insert(at->files.begin(), at->files.end());
+    at = retained_.erase(at);
+  }
+  const std::set<std::string> needed = ReferencedFiles();
+  for (const std::string& file : seen_files_) {
+    if (!needed.contains(file)) names.push_back(file);
+  }
+  seen_files_.clear();
+  restore_.reset();
+  // Something must say which ids were used, once the manifests are gone.
+  if (names.empty()) return;
+  delete_when_sealed_ = std::move(names);
+  if (!open_decision_) Seal(next_id_, "the job has finished");
+}
+
+void CheckpointCoordinator::Abort(const std::string& reason, CheckpointOutcome outcome) {
+  const InFlight flight = *std::move(in_flight_);
+  in_flight_.reset();
+  PENSTOCK_LOG(warn, "job '{}': checkpoint {} is given up: {}", graph_.uid(), flight.id, reason);
+  ++counts_.failed;
+  counts_.in_progress = 0;
+  Record().outcome = outcome;
+  Record().end_ms = clock_.NowMs();
+  Record().failure = reason;
+  if (running_) {
+    proto::JobManagerToWorker message;
+    message.mutable_checkpoint_aborted()->mutable_checkpoint()->set_id(flight.id);
+    message.mutable_checkpoint_aborted()->mutable_checkpoint()->set_generation(generation_);
+    message.mutable_checkpoint_aborted()->set_reason(reason);
+    effects_.Broadcast(std::move(message));
+  }
+  const int64_t now_ms = clock_.MonotonicMs();
+  if (!sources_started_) next_trigger_ms_ = now_ms + kFirstCheckpointRetryMs;
+  if (next_trigger_ms_ != kNever) next_trigger_ms_ = std::max(next_trigger_ms_, now_ms + config_.min_pause_ms);
+  Seal(flight.id, reason);
+  if (!running_) return;
+  ++failures_in_a_row_;
+  if (flight.ending != proto::TriggerCheckpoint::GOES_ON) {
+    // Its sources have stopped for it: only a new attempt makes them go on.
+    effects_.FailAttempt(fmt::format("the checkpoint that was to end the job is given up: {}", reason));
+  } else if (config_.tolerable_failures >= 0 && failures_in_a_row_ > config_.tolerable_failures) {
+    effects_.FailAttempt(
+        fmt::format("{} checkpoints in a row were given up, the last because: {}", failures_in_a_row_, reason));
+  }
+}
+
+void CheckpointCoordinator::EndAttempt(const std::string& reason) {
+  running_ = false;
+  sources_started_ = false;
+  requests_.clear();
+  if (in_flight_ && !deciding_) Abort(reason, CheckpointOutcome::kAborted);
+}
+
+absl::StatusOr<uint64_t> CheckpointCoordinator::Request(CheckpointRequest request) {
+  if (!running_ || !sources_started_) return FailedPrecondition("the job does not run: there is nothing to take now");
+  const bool stopping = in_flight_ && in_flight_->ending != proto::TriggerCheckpoint::GOES_ON;
+  const bool will_stop = std::any_of(requests_.begin(), requests_.end(), [](const CheckpointRequest& r) {
+    return r.ending != proto::TriggerCheckpoint::GOES_ON;
+  });
+  if (stopping || will_stop) return FailedPrecondition("the job is being stopped already");
+  if (requests_.size() >= kRequestsMax) return ResourceExhausted("{} checkpoints are asked for already", kRequestsMax);
+  request.number = next_request_++;
+  const uint64_t number = request.number;
+  requests_.push_back(std::move(request));
+  TriggerWhenDue();
+  return number;
+}
+
+}  // namespace penstock::jobmanager

@@ -1,0 +1,133 @@
+// When checkpoints are triggered, decided and given up. Facts in, effects out; no thread, no I/O, no waiting.
+//
+// Owner: the job. One checkpoint is in flight at a time. Every id ends as a manifest or as a tombstone, written
+// put-if-absent; the next id is taken only then, so ids are never reused, and a JobManager that was replaced can decide
+// nothing more (protocols.md A2, B1, B2). An abort is no failure of the job, unless too many follow each other. Limits:
+// kHistoryMax checkpoints are remembered for people.
+#ifndef PENSTOCK_JOBMANAGER_CHECKPOINT_COORDINATOR_H_
+#define PENSTOCK_JOBMANAGER_CHECKPOINT_COORDINATOR_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "jobmanager/checkpoint/checkpoint_config.h"
+#include "jobmanager/checkpoint/checkpoint_record.h"
+#include "proto/checkpoint.pb.h"
+#include "proto/control.pb.h"
+#include "runtime/core/clock.h"
+
+namespace penstock::jobmanager {
+
+// What the coordinator does to the world. Called inside its methods; must not call back into it.
+class CoordinatorEffects {
+ public:
+  virtual ~CoordinatorEffects() = default;
+  // To every worker of the attempt; job, attempt and epoch are filled in.
+  virtual void Broadcast(proto::JobManagerToWorker message) = 0;
+  // Put-if-absent, retried until storage has answered. Answered by OnDecided, however long it takes.
+  virtual void Decide(uint64_t id, std::string name, std::string bytes) = 0;
+  virtual void Delete(std::vector<std::string> names) = 0;
+  virtual void FailAttempt(std::string reason) = 0;
+  // The checkpoint that ends the job has been decided: its tasks end now.
+  virtual void StopDecided() = 0;
+};
+
+class CheckpointCoordinator {
+ public:
+  using Subtask = std::pair<std::string, int32_t>;  // vertex id, subtask
+
+  // graph: of the job as it runs. clock and effects outlive the coordinator.
+  CheckpointCoordinator(CheckpointConfig config, proto::JobGraph graph, const Clock& clock,
+                        CoordinatorEffects& effects);
+
+  // What storage holds, once, before the first attempt. restore: what the first attempt begins from.
+  void OnStorageRead(StoredCheckpoints stored, std::optional<RestorePoint> restore);
+  // Storage has been read and the outcome of every id is known: an attempt may begin.
+  bool Settled() const { return read_ && !in_flight_ && !open_decision_; }
+  // Mints the attempt's generation. REQUIRES: Settled().
+  void BeginAttempt(uint32_t attempt);
+  proto::CheckpointPlan Plan() const;
+  void OnAllRunning();
+  void OnTaskFinished() { next_trigger_ms_ = 0; }  // a sink may wait for a last checkpoint
+  void OnAck(const proto::CheckpointAck& ack);
+  void OnDeclined(const proto::CheckpointDeclined& declined);
+  // The answer to Decide. won: the object is ours; else somebody else has decided the id.
+  void OnDecided(uint64_t id, bool won);
+  void EndAttempt(const std::string& reason);
+  void Tick();
+
+  // The next checkpoint is one that somebody asked for. Its record can be found under the returned request number.
+  // FailedPrecondition: the job is not running, or it stops already.
+  absl::StatusOr<uint64_t> Request(CheckpointRequest request);
+  // The job has come to its end by itself: what it kept for a restart is not needed any more.
+  void DeleteAll();
+
+  const std::deque<CheckpointRecord>& history() const { return history_; }  // newest first
+  const CheckpointCounts& counts() const { return counts_; }
+  // The newest decided checkpoint: what a restart begins from.
+  const std::optional<RestorePoint>& restore_point() const { return restore_; }
+  const std::string& generation() const { return generation_; }
+
+ private:
+  struct InFlight {
+    uint64_t id = 0;
+    proto::Manifest::Kind kind = proto::Manifest::CHECKPOINT;
+    proto::TriggerCheckpoint::Ending ending = proto::TriggerCheckpoint::GOES_ON;
+    int64_t trigger_ms = 0;
+    int64_t deadline_ms = 0;  // monotonic
+    std::map<Subtask, proto::SubtaskSnapshot> acked;
+  };
+
+  void TriggerWhenDue();
+  void Trigger();
+  void Abort(const std::string& reason, CheckpointOutcome outcome);
+  void WriteManifest();
+  void Seal(uint64_t id, const std::string& reason);
+  void OnManifestDecided();
+  void Retire();
+  std::set<std::string> ReferencedFiles() const;
+  CheckpointRecord& Record() { return history_.front(); }
+  proto::Manifest BaseManifest(proto::Manifest::Kind kind, uint64_t id) const;
+
+  // Constant after construction.
+  const CheckpointConfig config_;
+  const proto::JobGraph graph_;
+  const std::string directory_;
+  const Clock& clock_;
+  CoordinatorEffects& effects_;
+  std::set<Subtask> subtasks_;
+
+  bool read_ = false;
+  uint64_t next_id_ = 0;
+  std::optional<RestorePoint> restore_;
+  std::deque<StoredCheckpoint> retained_;  // decided ones with their files, oldest first
+  std::set<std::string> seen_files_;       // that some ack has named and that may still exist
+
+  uint32_t attempt_ = 0;
+  std::string generation_;
+  std::optional<RestorePoint> parent_;  // what this generation began from
+  bool running_ = false;                // all subtasks of the attempt are RUNNING
+  bool sources_started_ = false;
+  std::optional<InFlight> in_flight_;
+  std::optional<uint64_t> open_decision_;  // a Decide has not been answered
+  std::optional<proto::Manifest> deciding_;
+  int64_t next_trigger_ms_ = 0;  // monotonic
+  int failures_in_a_row_ = 0;
+  std::vector<std::string> delete_when_sealed_;
+  std::deque<CheckpointRequest> requests_;
+  uint64_t next_request_ = 1;
+
+  std::deque<CheckpointRecord> history_;
+  CheckpointCounts counts_;
+};
+
+}  // namespace penstock::jobmanager
+
+#endif  // PENSTOCK_JOBMANAGER_CHECKPOINT_COORDINATOR_H_

@@ -1,0 +1,343 @@
+// The coordinator, stepped: time moves when told, storage answers when told.
+#include "jobmanager/checkpoint/coordinator.h"
+
+#include <catch2/catch.hpp>
+#include <random>
+
+#include "runtime/checkpoint/manifest.h"
+
+namespace penstock::jobmanager {
+namespace {
+
+struct RecordingEffects final : CoordinatorEffects {
+  void Broadcast(proto::JobManagerToWorker message) override { sent.push_back(std::move(message)); }
+  void Decide(uint64_t id, std::string, std::string bytes) override {
+    const auto manifest = DecodeManifest(bytes, "test");
+    REQUIRE(manifest.ok());
+    REQUIRE(manifest->checkpoint_id() == id);
+    decisions.push_back(*manifest);
+  }
+  void Delete(std::vector<std::string> names) override { deleted.insert(names.begin(), names.end()); }
+  void FailAttempt(std::string reason) override { failures.push_back(std::move(reason)); }
+  void StopDecided() override { ++stops; }
+
+  int Count(proto::JobManagerToWorker::KindCase kind) const {
+    return static_cast<int>(
+        std::count_if(sent.begin(), sent.end(), [&](const auto& m) { return m.kind_case() == kind; }));
+  }
+  std::vector<proto::JobManagerToWorker> sent;
+  std::vector<proto::Manifest> decisions;
+  std::set<std::string> deleted;
+  std::vector<std::string> failures;
+  int stops = 0;
+};
+
+struct Scenario {
+  explicit Scenario(CheckpointConfig config = {.storage = "s", .interval_ms = 1000, .timeout_ms = 5000}) {
+    proto::JobGraph graph;
+    graph.set_uid("job");
+    proto::Vertex& vertex = *graph.add_vertices();
+    vertex.set_id("v");
+    vertex.set_parallelism(2);
+    coordinator.emplace(config, graph, clock, effects);
+  }
+  void Start(StoredCheckpoints stored = {}, std::optional<RestorePoint> restore = {}) {
+    coordinator->OnStorageRead(std::move(stored), std::move(restore));
+    Answer(true);
+    coordinator->BeginAttempt(++attempt);
+    coordinator->OnAllRunning();
+  }
+  // Storage answers what is open.
+  void Answer(bool won) {
+    if (answered == effects.decisions.size()) return;
+    const uint64_t id = effects.decisions[answered++].checkpoint_id();
+    coordinator->OnDecided(id, won);
+  }
+  void Pass(int64_t ms) {
+    clock.AdvanceMs(ms);
+    coordinator->Tick();
+  }
+  std::optional<uint64_t> Triggered() const {
+    for (auto at = effects.sent.rbegin(); at != effects.sent.rend(); ++at) {
+      if (at->has_trigger_checkpoint()) return at->trigger_checkpoint().checkpoint().id();
+    }
+    return std::nullopt;
+  }
+  void Ack(uint64_t id, int subtask, const std::vector<std::string>& files = {}, const std::string& generation = "") {
+    proto::CheckpointAck ack;
+    ack.mutable_checkpoint()->set_id(id);
+    ack.mutable_checkpoint()->set_generation(generation.empty() ? coordinator->generation() : generation);
+    proto::SubtaskSnapshot& snapshot = *ack.add_subtasks();
+    snapshot.set_vertex_id("v");
+    snapshot.set_subtask(subtask);
+    for (const std::string& file : files) snapshot.add_files()->set_name(file);
+    coordinator->OnAck(ack);
+  }
+  void Complete(uint64_t id, const std::vector<std::string>& files = {}) {
+    Ack(id, 0, files);
+    Ack(id, 1);
+    Answer(true);
+  }
+
+  ManualClock clock{1'000'000};
+  RecordingEffects effects;
+  std::optional<CheckpointCoordinator> coordinator;
+  size_t answered = 0;
+  uint32_t attempt = 0;
+};
+
+using Kind = proto::JobManagerToWorker;
+
+TEST_CASE("a start without state: sources begin when checkpoint 0 is decided, not before", "[coordinator]") {
+  Scenario s;
+  s.Start();
+  CHECK(s.Triggered() == 0u);
+  CHECK(s.effects.Count(Kind::kStartSources) == 0);
+  s.Ack(0, 0);
+  s.Ack(0, 1);
+  REQUIRE(s.effects.decisions.size() == 1);
+  CHECK(s.effects.Count(Kind::kCheckpointDecided) == 0);  // acks are no decision: the manifest is
+  s.Answer(true);
+  CHECK(s.effects.Count(Kind::kCheckpointDecided) == 1);
+  CHECK(s.effects.Count(Kind::kStartSources) == 1);
+  s.Pass(999);
+  CHECK(s.Triggered() == 0u);
+  s.Pass(1);
+  CHECK(s.Triggered() == 1u);
+}
+
+TEST_CASE("a timed-out checkpoint is sealed before the next id is taken, and is no failure of the job",
+          "[coordinator]") {
+  Scenario s;
+  s.Start();
+  s.Complete(0);
+  s.Pass(1000);
+  s.Ack(1, 0);
+  s.Pass(5000);
+  CHECK(s.effects.Count(Kind::kCheckpointAborted) == 1);
+  REQUIRE(s.effects.decisions.size() == 2);
+  CHECK(s.effects.decisions[1].kind() == proto::Manifest::TOMBSTONE);
+  s.Pass(5000);
+  CHECK(s.Triggered() == 1u);  // the tombstone is not durable yet
+  s.Ack(1, 1);                 // too late: it is sealed
+  CHECK(s.effects.decisions.size() == 2);
+  s.Answer(true);
+  CHECK(s.Triggered() == 2u);
+  CHECK(s.effects.failures.empty());
+  CHECK(s.coordinator->history()[1].outcome == CheckpointOutcome::kExpired);
+  CHECK(s.coordinator->history()[1].failure.find("v/1") != std::string::npos);
+}
+
+TEST_CASE("acks of another id or generation do nothing", "[coordinator]") {
+  Scenario s;
+  s.Start();
+  s.Ack(1, 0);
+  s.Ack(0, 0, {}, "other");
+  s.Ack(0, 1, {}, "other");
+  CHECK(s.effects.decisions.empty());
+}
+
+TEST_CASE("an attempt that ends while the manifest is being written learns the outcome before it restarts",
+          "[coordinator]") {
+  Scenario s;
+  s.Start();
+  s.Complete(0);
+  s.Pass(1000);
+  s.Ack(1, 0);
+  s.Ack(1, 1);
+  s.coordinator->EndAttempt("a task failed");
+  CHECK_FALSE(s.coordinator->Settled());
+  s.Answer(true);
+  CHECK(s.coordinator->Settled());
+  s.coordinator->BeginAttempt(2);
+  CHECK(s.coordinator->Plan().restore_id() == 1);
+  s.coordinator->OnAllRunning();
+  CHECK(s.effects.Count(Kind::kStartSources) == 2);  // a restore needs no checkpoint 0
+}
+
+TEST_CASE("a restart begins from the newest decided checkpoint under a new generation", "[coordinator]") {
+  Scenario s;
+  s.Start();
+  s.Complete(0);
+  const std::string first = s.coordinator->generation();
+  s.Pass(1000);
+  s.Ack(1, 0);
+  s.coordinator->EndAttempt("a task failed");
+  s.Answer(true);  // the tombstone of 1
+  s.coordinator->BeginAttempt(2);
+  CHECK(s.coordinator->generation() != first);
+  const proto::CheckpointPlan plan = s.coordinator->Plan();
+  CHECK(plan.restore_id() == 0);
+  CHECK(plan.restore_generation() == first);
+  CHECK(plan.restore_manifest() == "jobs/job/manifests/00000000000000000000");
+  s.coordinator->OnAllRunning();
+  s.Pass(1000);
+  CHECK(s.Triggered() == 2u);
+}
+
+TEST_CASE("who finds that another has decided its id stops at once", "[coordinator]") {
+  Scenario s;
+  s.Start();
+  s.Ack(0, 0);
+  s.Ack(0, 1);
+  s.Answer(false);
+  REQUIRE(s.effects.failures.size() == 1);
+  CHECK(s.effects.Count(Kind::kStartSources) == 0);
+  CHECK(s.effects.Count(Kind::kCheckpointDecided) == 0);
+}
+
+TEST_CASE("a job that finds checkpoints seals the open id first", "[coordinator]") {
+  Scenario s;
+  StoredCheckpoints stored;
+  stored.next_id = 7;
+  stored.checkpoints = {{.point = {.id = 6, .generation = "g", .manifest_name = "m6"}, .files = {"a"}}};
+  s.coordinator->OnStorageRead(stored, stored.checkpoints[0].point);
+  CHECK_FALSE(s.coordinator->Settled());
+  REQUIRE(s.effects.decisions.size() == 1);
+  CHECK(s.effects.decisions[0].kind() == proto::Manifest::TOMBSTONE);
+  CHECK(s.effects.decisions[0].checkpoint_id() == 7);
+  s.Answer(true);
+  CHECK(s.coordinator->Settled());
+}
+
+TEST_CASE("files go when no kept checkpoint needs them, and shared ones stay", "[coordinator]") {
+  Scenario s({.storage = "s", .interval_ms = 1000, .retained = 2});
+  s.Start();
+  s.Complete(0, {"base", "seg0"});
+  s.Pass(1000);
+  s.Complete(1, {"base", "seg1"});
+  CHECK(s.effects.deleted.empty());
+  s.Pass(1000);
+  s.Complete(2, {"base", "seg2"});
+  CHECK(s.effects.deleted == std::set<std::string>{"jobs/job/manifests/00000000000000000000", "seg0"});
+  // What was handed in for a checkpoint that was given up goes with the next decision, unless the chain needs it.
+  s.Pass(1000);
+  s.Ack(3, 0, {"base", "seg3", "lost3"});
+  s.Pass(600'000);
+  s.Answer(true);
+  s.Complete(4, {"base", "seg3", "seg4"});
+  CHECK(s.effects.deleted.contains("lost3"));
+  CHECK_FALSE(s.effects.deleted.contains("seg3"));
+  CHECK_FALSE(s.effects.deleted.contains("base"));
+}
+
+TEST_CASE("a finished job deletes its checkpoints once the used ids are marked", "[coordinator]") {
+  Scenario s;
+  s.Start();
+  s.Complete(0, {"f"});
+  s.coordinator->EndAttempt("finished");
+  s.coordinator->DeleteAll();
+  CHECK(s.effects.deleted.empty());
+  CHECK(s.effects.decisions.back().kind() == proto::Manifest::TOMBSTONE);
+  s.Answer(true);
+  CHECK(s.effects.deleted == std::set<std::string>{"jobs/job/manifests/00000000000000000000", "f"});
+}
+
+TEST_CASE("savepoints are taken when asked for, kept, and may end the job", "[coordinator]") {
+  Scenario s({.storage = "s", .retained = 1});
+  s.Start();
+  CHECK_FALSE(s.coordinator->Request({.kind = proto::Manifest::SAVEPOINT}).ok());  // no records flow yet
+  s.Complete(0);
+  s.Pass(100'000);
+  CHECK(s.Triggered() == 0u);  // no interval: only when asked
+  const auto first = s.coordinator->Request({.kind = proto::Manifest::SAVEPOINT});
+  REQUIRE(first.ok());
+  CHECK(s.Triggered() == 1u);
+  s.Complete(1, {"save"});
+  REQUIRE(
+      s.coordinator->Request({.kind = proto::Manifest::SAVEPOINT, .ending = proto::TriggerCheckpoint::SUSPEND}).ok());
+  CHECK_FALSE(s.coordinator->Request({}).ok());
+  s.Complete(2, {"end"});
+  CHECK(s.effects.stops == 1);
+  CHECK_FALSE(s.effects.deleted.contains("save"));
+  s.coordinator->EndAttempt("finished");
+  s.coordinator->DeleteAll();
+  s.Answer(true);
+  CHECK_FALSE(s.effects.deleted.contains("end"));
+  CHECK_FALSE(s.effects.deleted.contains("save"));
+}
+
+TEST_CASE("a stop whose checkpoint fails fails the attempt, so that its sources go on", "[coordinator]") {
+  Scenario s;
+  s.Start();
+  s.Complete(0);
+  REQUIRE(s.coordinator->Request({.ending = proto::TriggerCheckpoint::SUSPEND}).ok());
+  s.Pass(5000);
+  REQUIRE(s.effects.failures.size() == 1);
+}
+
+TEST_CASE("tolerable failures are counted in a row", "[coordinator]") {
+  Scenario s({.storage = "s", .interval_ms = 1000, .timeout_ms = 500, .tolerable_failures = 1});
+  s.Start();
+  s.Complete(0);
+  for (int round = 0; round < 2; ++round) {
+    s.Pass(1000);
+    s.Pass(500);  // expires
+    s.Answer(true);
+    CHECK(s.effects.failures.empty());
+    s.Pass(1000);
+    s.Complete(*s.Triggered());
+  }
+  s.Pass(1000);
+  s.Pass(500);
+  s.Answer(true);
+  s.Pass(1000);
+  s.Pass(500);
+  CHECK(s.effects.failures.size() == 1);
+}
+
+// Random acks, failures, timeouts and answers: ids are never reused, decisions never overlap, and the restore point is
+// always the newest manifest that storage has taken.
+TEST_CASE("whatever happens, ids grow and the restore point is the newest decision", "[coordinator]") {
+  for (unsigned seed = 1; seed <= 200; ++seed) {
+    INFO("seed " << seed);
+    std::mt19937 random(seed);
+    Scenario s({.storage = "s", .interval_ms = 100, .timeout_ms = 400});
+    s.Start();
+    std::optional<uint64_t> newest;
+    std::set<uint64_t> triggered;
+    size_t looked_at = 0;
+    for (int step = 0; step < 500; ++step) {
+      switch (random() % 6) {
+        case 0:
+        case 1:
+          if (s.Triggered()) s.Ack(*s.Triggered(), static_cast<int>(random() % 2));
+          break;
+        case 2:
+          if (s.answered < s.effects.decisions.size()) {
+            const proto::Manifest& open = s.effects.decisions[s.answered];
+            if (open.kind() != proto::Manifest::TOMBSTONE) newest = open.checkpoint_id();
+            s.Answer(true);
+          }
+          break;
+        case 3:
+          s.Pass(random() % 200);
+          break;
+        case 4:
+          if (random() % 4 == 0) s.coordinator->EndAttempt("failure");
+          break;
+        case 5:
+          if (s.coordinator->Settled() && random() % 3 == 0) {
+            s.coordinator->EndAttempt("failure");
+            if (!s.coordinator->Settled()) break;
+            s.coordinator->BeginAttempt(++s.attempt);
+            CHECK(s.coordinator->Plan().restore_manifest().empty() == !newest.has_value());
+            if (newest) CHECK(s.coordinator->Plan().restore_id() == *newest);
+            s.coordinator->OnAllRunning();
+          }
+          break;
+      }
+      CHECK(s.effects.decisions.size() - s.answered <= 1);
+      for (; looked_at < s.effects.sent.size(); ++looked_at) {
+        if (!s.effects.sent[looked_at].has_trigger_checkpoint()) continue;
+        const uint64_t id = s.effects.sent[looked_at].trigger_checkpoint().checkpoint().id();
+        CHECK(triggered.insert(id).second);
+        CHECK(id == *triggered.rbegin());
+      }
+    }
+    CHECK(s.effects.failures.empty());
+  }
+}
+
+}  // namespace
+}  // namespace penstock::jobmanager

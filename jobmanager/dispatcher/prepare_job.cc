@@ -1,0 +1,96 @@
+#include "jobmanager/dispatcher/prepare_job.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "jobmanager/checkpoint/checkpoint_store.h"
+#include "runtime/core/config.h"
+#include "runtime/core/log.h"
+#include "runtime/core/status.h"
+
+namespace penstock::jobmanager {
+namespace {
+
+bool Mentions(const JobSubmission& submission, std::string_view prefix) {
+  return std::any_of(submission.config.begin(), submission.config.end(),
+                     [&](const auto& entry) { return entry.first.starts_with(prefix); });
+}
+
+// With an exactly-once sink, beginning anywhere but at the newest checkpoint repeats what was committed.
+bool HasExactlyOnceSink(const proto::JobGraph& graph) {
+  for (const proto::Vertex& vertex : graph.vertices()) {
+    for (const proto::Operator& op : vertex.operators()) {
+      if (op.delivery() == "exactly_once") return true;
+    }
+  }
+  return false;
+}
+
+absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submission, Storage& storage,
+                                                   const StoredCheckpoints& stored) {
+  const std::string& uid = submission.graph.uid();
+  const RestoreRequest& request = submission.restore;
+  const StoredCheckpoint* newest = stored.checkpoints.empty() ? nullptr : &stored.checkpoints.back();
+  const bool repeats_output = HasExactlyOnceSink(submission.graph) && !request.allow_duplicates;
+  if (!request.path.empty()) {
+    PENSTOCK_ASSIGN_OR_RETURN(const StoredCheckpoint chosen, ReadManifestAt(storage, request.path));
+    if (chosen.kind == proto::Manifest::TOMBSTONE) {
+      return FailedPrecondition("{} is no checkpoint: it was given up", request.path);
+    }
+    if (newest != nullptr && chosen.point != newest->point && repeats_output) {
+      return FailedPrecondition(
+          "checkpoint {} is not the newest of job '{}' ({} is): beginning from it would write again what an "
+          "exactly-once sink has committed since; --allow-duplicates takes that in",
+          chosen.point.id, uid, newest->point.id);
+    }
+    return std::optional<RestorePoint>(chosen.point);
+  }
+  if (!stored.damaged.empty() && (request.resume || newest == nullptr) && !request.allow_empty) {
+    for (const std::string& damage : stored.damaged) PENSTOCK_LOG(error, "{}", damage);
+    if (repeats_output || newest == nullptr) {
+      return FailedPrecondition("checkpoints of job '{}' cannot be read: {}", uid, stored.damaged.back());
+    }
+  }
+  if (request.resume) {
+    if (newest == nullptr) return FailedPrecondition("job '{}' has no checkpoint to resume from", uid);
+    return std::optional<RestorePoint>(newest->point);
+  }
+  if (newest != nullptr && !request.allow_empty) {
+    return FailedPrecondition(
+        "job '{}' has checkpoints, the newest is {}: say --resume to go on from it, -s PATH to begin from another, or "
+        "--allow-empty to begin without state",
+        uid, newest->point.id);
+  }
+  return std::optional<RestorePoint>();
+}
+
+}  // namespace
+
+absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const JobOptions& cluster) {
+  PreparedJob job;
+  job.options = cluster;
+  if (Mentions(submission, "execution.checkpointing.") || Mentions(submission, "restart-strategy.") ||
+      Mentions(submission, "cluster.id")) {
+    ConfigSources sources;
+    for (const auto& [key, value] : cluster.worker_config) sources.overrides.emplace_back(key, value);
+    for (const auto& [key, value] : submission.config) sources.overrides.emplace_back(key, value);
+    PENSTOCK_ASSIGN_OR_RETURN(const Config config, Config::Load(sources));
+    PENSTOCK_ASSIGN_OR_RETURN(job.options.checkpoints, CheckpointConfig::From(config));
+    if (Mentions(submission, "restart-strategy.")) job.options.restart = RestartOptions::From(config);
+  }
+  if (job.options.restart.type == "auto") {
+    job.options.restart.type = job.options.checkpoints.enabled() ? "exponential-delay" : "none";
+  }
+  if (!job.options.checkpoints.enabled()) {
+    if (submission.restore.resume || !submission.restore.path.empty()) {
+      return FailedPrecondition("there is no checkpoint storage to begin from: set execution.checkpointing.dir");
+    }
+    return job;
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(job.storage, OpenStorage(job.options.checkpoints.storage));
+  PENSTOCK_ASSIGN_OR_RETURN(job.start.stored, ReadCheckpoints(*job.storage, JobDirectoryOf(submission.graph.uid())));
+  PENSTOCK_ASSIGN_OR_RETURN(job.start.restore, Choose(submission, *job.storage, job.start.stored));
+  return job;
+}
+
+}  // namespace penstock::jobmanager
