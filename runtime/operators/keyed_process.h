@@ -117,8 +117,8 @@ class KeyedProcessOperator final : public UnaryOperator<In, Out>, public KeyedRo
 
   const RowLayout& layout() const override { return frame_->layout; }
   const StateRow* RowOf(const K& key) override {
-    const uint64_t hash = hasher_(key);
-    return tables_[KeyGroupOf(hash, key_groups_).value - range_.begin].Find(hash, key);
+    const uint32_t slot = rows_->Find(hasher_(key), key);
+    return slot == rows_->kNone ? nullptr : &rows_->value(slot);
   }
 
  private:

@@ -179,7 +179,8 @@ class HotTable : public TableBase {
   }
 
   void WriteCold(Entry& entry) {
-    entry.flags = static_cast<uint8_t>((entry.flags & ~kEntryFoldDirty) | kEntryInCold);
+    // It may get into a base from here, and then its end must be told to the segments, too.
+    entry.flags = static_cast<uint8_t>((entry.flags & ~kEntryFoldDirty) | kEntryInCold | kEntryPersisted);
     Account(entry);
     backend().cold()->Put(id(), GroupOf(entry.hash), EncodeKey(entry), EncodeValue(entry));
     OnColdPut(entry);

@@ -5,6 +5,7 @@
 
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
+#include "runtime/state/rocks_tier.h"
 
 namespace penstock {
 namespace {
@@ -72,9 +73,7 @@ absl::Status KeyedBackend::Start(std::vector<ChainPart> parts, bool allow_non_re
     if (part.kind == PartKind::kRocksdbBase) bases.push_back(part);
   }
   if (options_.cold != nullptr) {
-    std::vector<TableSpec> specs;
-    for (const TableBase* table : tables_) specs.push_back(table->spec());
-    PENSTOCK_RETURN_IF_ERROR(options_.cold->Open(specs, bases));
+    PENSTOCK_RETURN_IF_ERROR(options_.cold->Open(Specs(), bases));
     old_bases_ = !bases.empty();
     for (TableBase* table : tables_) {
       if (!bases.empty()) table->ExpectCold();
@@ -89,19 +88,13 @@ absl::Status KeyedBackend::Start(std::vector<ChainPart> parts, bool allow_non_re
 }
 
 absl::Status KeyedBackend::LoadPart(const ChainPart& part, bool allow_non_restored) {
-  if (part.kind == PartKind::kRocksdbBase) {
-    if (options_.cold != nullptr) return absl::OkStatus();
-    return FailedPrecondition(
-        "the snapshot has a RocksDB base; this task keeps its state in memory only: set "
-        "state.backend.type to rocksdb");
-  }
+  if (part.kind == PartKind::kRocksdbBase) return LoadRocksBase(part, allow_non_restored);
   const StateFilePtr& file = part.files.front().file;
   PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<SegmentReader> reader, SegmentReader::Open(file));
-  std::vector<TableSpec> specs;
-  for (const TableBase* table : tables_) specs.push_back(table->spec());
   const int64_t now_ms = clock().NowMs();
-  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<TableMatcher::Match> matches,
-                            TableMatcher::MatchAll(reader->header(), specs, options_.key_groups, file->name(), now_ms));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const std::vector<TableMatcher::Match> matches,
+      TableMatcher::MatchAll(reader->header(), Specs(), options_.key_groups, file->name(), now_ms));
   for (size_t i = 0; i < matches.size(); ++i) {
     if (matches[i].table >= 0 || allow_non_restored) continue;
     return FailedPrecondition(
@@ -124,6 +117,26 @@ absl::Status KeyedBackend::LoadPart(const ChainPart& part, bool allow_non_restor
     MakeRoom();
     return status_;
   });
+}
+
+// Without a cold tier everything is loaded; the base cannot stay in the chain, so the next cut writes all.
+absl::Status KeyedBackend::LoadRocksBase(const ChainPart& part, bool allow_non_restored) {
+  if (options_.cold != nullptr) return absl::OkStatus();
+  if (options_.local_directory.empty()) {
+    return FailedPrecondition(
+        "the snapshot has a RocksDB base, and there is no local folder to read it in: set "
+        "state.local-dir");
+  }
+  options_.track_changes = false;
+  return ReadRocksBase(part, fmt::format("{}/{}-read", options_.local_directory, options_.file_prefix), Specs(),
+                       options_.key_groups, allow_non_restored, clock().NowMs(),
+                       [&](const StateEntry& entry) { return tables_[entry.table]->Load(entry); });
+}
+
+std::vector<TableSpec> KeyedBackend::Specs() const {
+  std::vector<TableSpec> specs;
+  for (const TableBase* table : tables_) specs.push_back(table->spec());
+  return specs;
 }
 
 void KeyedBackend::BeginSegment() {

@@ -125,6 +125,8 @@ class KeyedBackend {
   void WriteEverything();
   void Evict();
   absl::Status LoadPart(const ChainPart& part, bool allow_non_restored);
+  absl::Status LoadRocksBase(const ChainPart& part, bool allow_non_restored);
+  std::vector<TableSpec> Specs() const;
   bool NeedsRenewal() const;
   void BeginRenewal();
   void StepRenewal();

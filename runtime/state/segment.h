@@ -66,6 +66,8 @@ struct SegmentHeader {
   std::vector<TableSpec> tables;
 
   std::string Encode() const;
+  // DataLoss names `where`.
+  static absl::StatusOr<SegmentHeader> Decode(std::string_view bytes, std::string_view where);
 };
 
 // Namespaces as bytes that sort like the numbers.

@@ -111,26 +111,37 @@ absl::Status SegmentReader::ReadFooter() {
   return absl::OkStatus();
 }
 
-absl::Status SegmentReader::ReadHeader() {
-  const absl::StatusOr<std::string> start_read = file_->Read(0, kHeaderStartBytes);
-  PENSTOCK_RETURN_IF_ERROR(start_read.status());
-  const std::string& start = *start_read;
+absl::StatusOr<SegmentHeader> SegmentHeader::Decode(std::string_view bytes, std::string_view where) {
   uint32_t version = 0;
   uint32_t length = 0;
-  std::memcpy(&version, start.data() + 8, 4);
-  std::memcpy(&length, start.data() + 12, 4);
-  if (start.substr(0, 8) != "PNSTKSEG") return Corrupt("it does not begin as a state file");
-  if (version != kSegmentFormat) {
-    return Unimplemented("state file {} has format {}; this program reads {}", file_->name(), version, kSegmentFormat);
+  if (bytes.size() < kHeaderStartBytes || bytes.substr(0, 8) != "PNSTKSEG") {
+    return DataLoss("state file {} is damaged: it does not begin as a state file", where);
   }
+  std::memcpy(&version, bytes.data() + 8, 4);
+  std::memcpy(&length, bytes.data() + 12, 4);
+  if (version != kSegmentFormat) {
+    return Unimplemented("state file {} has format {}; this program reads {}", where, version, kSegmentFormat);
+  }
+  if (bytes.size() != kHeaderStartBytes + size_t{length} + 8 || !TakeChecksum(bytes)) {
+    return DataLoss("state file {} is damaged: the checksum of its header is wrong", where);
+  }
+  SegmentHeader header;
+  if (!DecodeBody(bytes.substr(kHeaderStartBytes), header)) {
+    return DataLoss("state file {} is damaged: its header does not decode", where);
+  }
+  return header;
+}
+
+absl::Status SegmentReader::ReadHeader() {
+  const absl::StatusOr<std::string> start = file_->Read(0, kHeaderStartBytes);
+  PENSTOCK_RETURN_IF_ERROR(start.status());
+  uint32_t length = 0;
+  std::memcpy(&length, start->data() + 12, 4);
   const int64_t header_bytes = kHeaderStartBytes + static_cast<int64_t>(length) + 8;
   if (header_bytes > index_offset_) return Corrupt("its header does not fit");
-  const absl::StatusOr<std::string> header_read = file_->Read(0, header_bytes);
-  PENSTOCK_RETURN_IF_ERROR(header_read.status());
-  const std::string& header = *header_read;
-  std::string_view checked = header;
-  if (!TakeChecksum(checked)) return Corrupt("the checksum of its header is wrong");
-  if (!DecodeBody(checked.substr(kHeaderStartBytes), header_)) return Corrupt("its header does not decode");
+  const absl::StatusOr<std::string> bytes = file_->Read(0, header_bytes);
+  PENSTOCK_RETURN_IF_ERROR(bytes.status());
+  PENSTOCK_ASSIGN_OR_RETURN(header_, SegmentHeader::Decode(*bytes, file_->name()));
   int64_t expected = header_bytes;
   for (const Block& block : blocks_) {
     if (static_cast<int64_t>(block.offset) != expected) return Corrupt("its blocks do not follow each other");

@@ -77,11 +77,14 @@ class WindowTable final : public HotTable<K, V, Codec> {
     if (!this->DecodeKey(entry.key, ns, key)) return this->BadEntry("key");
     const uint64_t hash = this->hasher_(key);
     if (entry.op == EntryOp::kDelete) {
-      if (const auto pane = panes_.find(ns); pane != panes_.end()) {
+      const auto pane = panes_.find(ns);
+      if (pane != panes_.end()) {
         const uint32_t slot = FindHot(pane->second, entry.key_group, hash, key);
         if (slot != kNone) this->Drop(slot);
       }
-      if (cold_expected_) this->backend().cold()->Delete(this->id(), entry.key_group, entry.key);
+      // What came first may have been evicted again meanwhile.
+      if (cold_expected_ || (pane != panes_.end() && pane->second.cold))
+        this->backend().cold()->Delete(this->id(), entry.key_group, entry.key);
       return absl::OkStatus();
     }
     V value = this->codec_.Make();
@@ -140,7 +143,11 @@ class WindowTable final : public HotTable<K, V, Codec> {
   HashIndex& IndexOf(const Entry& entry) override {
     return PaneOf(entry.ns).groups[this->GroupOf(entry.hash) - this->range_.begin];
   }
-  void OnColdPut(const Entry& entry) override { PaneOf(entry.ns).cold = true; }
+  void OnColdPut(const Entry& entry) override {
+    Pane& pane = PaneOf(entry.ns);
+    pane.cold = true;
+    pane.group_loaded = false;  // a fire in progress may need it back
+  }
   static size_t HotEntries(const Pane& pane) {
     size_t entries = 0;
     for (const HashIndex& group : pane.groups) entries += group.size();
@@ -236,14 +243,15 @@ class WindowTable final : public HotTable<K, V, Codec> {
   }
 
   absl::Status LoadDeleteNamespace(const StateEntry& entry, int64_t ns) {
-    if (const auto found = panes_.find(ns); found != panes_.end()) {
+    const auto found = panes_.find(ns);
+    if (found != panes_.end()) {
       HashIndex& index = found->second.groups[entry.key_group - this->range_.begin];
       for (size_t at = 0; at < index.slots(); ++at) {
         if (const uint32_t slot = index.EntryAt(at); slot != kNone) this->FreeEntry(slot);
       }
       index = HashIndex();
     }
-    if (!cold_expected_) return absl::OkStatus();
+    if (!cold_expected_ && (found == panes_.end() || !found->second.cold)) return absl::OkStatus();
     std::vector<std::string> keys;
     absl::Status status = this->backend().cold()->Flush();
     if (!status.ok()) return status;
