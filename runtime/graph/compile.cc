@@ -192,6 +192,7 @@ class Compiler {
         declared.set_kind(state.kind);
         declared.set_key_type(state.key_type);
         declared.set_value_type(state.value_type);
+        declared.set_ttl_ms(state.ttl_ms);
       }
     }
     out.set_name(name);

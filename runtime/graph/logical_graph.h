@@ -3,6 +3,7 @@
 #ifndef PENSTOCK_RUNTIME_GRAPH_LOGICAL_GRAPH_H_
 #define PENSTOCK_RUNTIME_GRAPH_LOGICAL_GRAPH_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct StateInfo {
   std::string kind;
   std::string key_type;
   std::string value_type;
+  int64_t ttl_ms = 0;  // 0: for ever
 };
 
 struct LogicalNode {

@@ -39,7 +39,7 @@ std::vector<StateInfo> StatesOf(const Fn& fn, const std::string& key_type) {
   }
   std::vector<StateInfo> states;
   for (const RowLayout::Cell& cell : frame->layout.cells()) {
-    states.push_back({cell.name, "value", key_type, cell.value_type});
+    states.push_back({cell.name, cell.kind, key_type, cell.value_type, cell.ttl.duration.count()});
   }
   return states;
 }
@@ -84,23 +84,29 @@ class KeyedProcessOperator final : public UnaryOperator<In, Out>, public KeyedRo
     this->context_ = &context;
     keyed_context_ = KeyedContext<K>(&context);
     collector_.set_receiver(this->out_);
-    range_ = context.key_groups();
-    key_groups_ = context.key_group_count();
-    for (uint32_t group = range_.begin; group < range_.end; ++group) tables_.emplace_back();
+    backend_ = &context.keyed_backend();
+    has_ttl_ = frame_->layout.expires();
+    rows_.emplace(TableSpec{.uid = context.operator_uid(),
+                            .name = "rows",
+                            .kind = "row",
+                            .expires = has_ttl_,
+                            .key = SchemaOf<K>(),
+                            .value = frame_->layout.RowSchema()},
+                  RowCodec(frame_->layout));
+    if (absl::Status status = backend_->Register(*rows_); !status.ok()) return status;
     OpenFunction(*fn_, this->context_);
     return absl::OkStatus();
   }
   void OnRecord(const In& value, TimestampMs timestamp) override {
     keyed_context_.set_record(timestamp);
     collector_.set_timestamp(timestamp);
+    backend_->MakeRoom();
     CallUser(this->context_, [&] {
       decltype(auto) key = std::invoke(key_of_, value);
-      const uint64_t hash = hasher_(key);
-      auto& table = tables_[KeyGroupOf(hash, key_groups_).value - range_.begin];
-      frame_->row = table.FindOrInsert(hash, key, [&] { return StateRow(frame_->layout); }).memory();
-      keyed_context_.set_key(key);
+      const uint32_t slot = EnterRow(key);
+      if (!backend_->status().ok()) return this->context_->Fail(backend_->status());
       std::invoke(*fn_, value, keyed_context_, collector_);
-      frame_->row = nullptr;
+      LeaveRow(slot);
     });
   }
   void OnWatermark(TimestampMs watermark) override {
@@ -111,20 +117,38 @@ class KeyedProcessOperator final : public UnaryOperator<In, Out>, public KeyedRo
 
   const RowLayout& layout() const override { return frame_->layout; }
   const StateRow* RowOf(const K& key) override {
-    const uint64_t hash = hasher_(key);
-    return tables_[KeyGroupOf(hash, key_groups_).value - range_.begin].Find(hash, key);
+    const uint32_t slot = rows_->Find(hasher_(key), key);
+    return slot == rows_->kNone ? nullptr : &rows_->value(slot);
   }
 
  private:
+  uint32_t EnterRow(const K& key) {
+    const uint32_t slot = rows_->FindOrInsert(hasher_(key), key);
+    frame_->row = rows_->value(slot).memory();
+    frame_->changed = false;
+    if (has_ttl_) frame_->now_ms = backend_->clock().NowMs();
+    keyed_context_.set_key(key);
+    return slot;
+  }
+  void LeaveRow(uint32_t slot) {
+    frame_->row = nullptr;
+    // A key without values takes no room.
+    if (rows_->value(slot).empty()) {
+      rows_->Erase(slot);
+    } else if (frame_->changed) {
+      rows_->MarkDirty(slot);
+    }
+  }
+
   KeyOf key_of_;
   const std::shared_ptr<StateFrame> frame_;
   std::optional<Fn> fn_;
   KeyedContext<K> keyed_context_;
   Collector<Out> collector_;
   KeyHasher<K> hasher_;
-  KeyGroupRange range_;
-  uint32_t key_groups_ = 0;
-  std::vector<KeyedTable<K, StateRow>> tables_;
+  KeyedBackend* backend_ = nullptr;
+  bool has_ttl_ = false;
+  std::optional<KeyedTable<K, StateRow, RowCodec>> rows_;
 };
 
 }  // namespace penstock

@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "runtime/operators/unary_operator.h"
-#include "runtime/state/window_store.h"
+#include "runtime/state/window_table.h"
 
 namespace penstock {
 
@@ -51,7 +51,14 @@ class TumblingWindowOperator final : public UnaryOperator<In, WindowResult<K, Va
 
   absl::Status Open(OperatorContext& context) override {
     this->context_ = &context;
-    store_.emplace(context.key_groups(), context.key_group_count());
+    backend_ = &context.keyed_backend();
+    windows_.emplace(TableSpec{.uid = context.operator_uid(),
+                               .name = "windows",
+                               .kind = "window",
+                               .namespaced = true,
+                               .key = SchemaOf<K>(),
+                               .value = SchemaOf<Accumulator>()});
+    if (absl::Status status = backend_->Register(*windows_); !status.ok()) return status;
     OpenFunction(aggregate_, this->context_);
     return absl::OkStatus();
   }
@@ -68,11 +75,12 @@ class TumblingWindowOperator final : public UnaryOperator<In, WindowResult<K, Va
       this->context_->count_late(timestamp);
       return;
     }
+    backend_->MakeRoom();
     CallUser(this->context_, [&] {
       decltype(auto) key = std::invoke(key_of_, value);
-      Accumulator& accumulator = store_->FindOrInsert(end, hasher_(key), key, [] { return Accumulator(); });
-      aggregate_.add(accumulator, value);
+      aggregate_.add(windows_->value(windows_->FindOrInsert(end, hasher_(key), key)), value);
     });
+    if (!backend_->status().ok()) this->context_->Fail(backend_->status());
   }
 
   void OnWatermark(TimestampMs watermark) override {
@@ -84,14 +92,16 @@ class TumblingWindowOperator final : public UnaryOperator<In, WindowResult<K, Va
   bool HasPending() const override { return pending_; }
 
   void Continue() override {
-    while (!store_->empty() && store_->first_end() - 1 <= watermark_) {
-      const TimestampMs end = store_->first_end();
-      const bool window_done = store_->TakeFromFirst(kFireSliceRows, [&](const K& key, const Accumulator& accumulator) {
-        const WindowResult<K, Value> result{key, end - window_.size_ms, end, CallUser(this->context_, [&]() -> Value {
-                                              return aggregate_.result(accumulator);
-                                            })};
-        this->out_->OnRecord(result, end - 1);
-      });
+    while (!windows_->empty() && windows_->first_ns() - 1 <= watermark_) {
+      const TimestampMs end = windows_->first_ns();
+      const bool window_done =
+          windows_->TakeFromFirst(kFireSliceRows, [&](const K& key, const Accumulator& accumulator) {
+            const WindowResult<K, Value> result{
+                key, end - window_.size_ms, end,
+                CallUser(this->context_, [&]() -> Value { return aggregate_.result(accumulator); })};
+            this->out_->OnRecord(result, end - 1);
+          });
+      if (!backend_->status().ok()) return this->context_->Fail(backend_->status());
       if (!window_done) return;
     }
     pending_ = false;
@@ -105,7 +115,8 @@ class TumblingWindowOperator final : public UnaryOperator<In, WindowResult<K, Va
   KeyOf key_of_;
   Aggregate aggregate_;
   KeyHasher<K> hasher_;
-  std::optional<WindowStore<K, Accumulator>> store_;
+  KeyedBackend* backend_ = nullptr;
+  std::optional<WindowTable<K, Accumulator>> windows_;
   TimestampMs watermark_ = kNoTimestamp;
   bool pending_ = false;
 };

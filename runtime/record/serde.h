@@ -107,6 +107,9 @@ struct Serde {
       "PENSTOCK_SERDE(Type, member, ...) behind its definition, or specialise penstock::Serde<Type> with Write, "
       "Read and TypeName (see penstock/serde.h).");
 
+  // Tells the encoding by members from one of the author's own, which a state schema cannot look into.
+  static constexpr bool kGeneric = true;
+
   static void Write(const T& value, ByteWriter& out) {
     if constexpr (ProtobufMessage<T>) {
       std::string bytes;
@@ -340,7 +343,8 @@ struct Serde<std::tuple<T...>> {
 // One line behind the definition of a type whose members cannot be found without help, in the type's namespace:
 //   PENSTOCK_SERDE(Order, value.id, value.lines)
 // Each member is named through `value`.
-#define PENSTOCK_SERDE(Type, ...) \
-  [[maybe_unused]] inline auto PenstockMembers(Type& value) { return std::tie(__VA_ARGS__); }
+#define PENSTOCK_SERDE(Type, ...)                                                             \
+  [[maybe_unused]] inline auto PenstockMembers(Type& value) { return std::tie(__VA_ARGS__); } \
+  [[maybe_unused]] inline constexpr const char* PenstockMemberNames(const Type*) { return #__VA_ARGS__; }
 
 #endif  // PENSTOCK_RUNTIME_RECORD_SERDE_H_

@@ -1,126 +1,131 @@
-// An open-addressing table key → value for one key group, probed by a 64-bit hash that the caller has at hand.
+// KeyedTable: key → value, one hash index per key group, over the cold tier if there is one.
 //
-// Linear probing over a dense array of 8-byte control words (hash fragment and entry index), entries in a vector in
-// order of insertion: iteration is a scan and can be resumed by index, and rehashing moves control words only. Erase
-// swaps with the last entry. Owner: the task's thread. References are valid until the next insertion or erase.
+// Owner: the task's thread. Slots name entries until they are erased or evicted (KeyedBackend::MakeRoom).
 #ifndef PENSTOCK_RUNTIME_STATE_KEYED_TABLE_H_
 #define PENSTOCK_RUNTIME_STATE_KEYED_TABLE_H_
 
-#include <cstddef>
-#include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "runtime/state/hot_table.h"
+
 namespace penstock {
 
-template <class K, class V>
-class KeyedTable {
+template <class K, class V, class Codec = SerdeCodec<V>>
+class KeyedTable final : public HotTable<K, V, Codec> {
+  using Base = HotTable<K, V, Codec>;
+  using Entry = typename Base::Entry;
+
  public:
-  struct Entry {
-    uint64_t hash;
-    K key;
-    V value;
-  };
+  static constexpr uint32_t kNone = HashIndex::kNoEntry;
 
-  size_t size() const { return entries_.size(); }
-  bool empty() const { return entries_.empty(); }
-  Entry& at(size_t index) { return entries_[index]; }
+  // A table of name and kind in the state of an operator.
+  KeyedTable(TableSpec spec, Codec codec = {}) : Base(std::move(spec), std::move(codec)) {}
 
-  V* Find(uint64_t hash, const K& key) {
-    if (entries_.empty()) return nullptr;
-    const size_t slot = FindSlot(hash, key);
-    return slots_[slot] == kFree ? nullptr : &entries_[IndexOf(slots_[slot])].value;
+  void Attach(KeyedBackend& backend, uint32_t id) override {
+    Base::Attach(backend, id);
+    groups_.resize(this->range_.end - this->range_.begin);
   }
 
-  // The value of the key, made by `make()` when there is none.
-  template <class Make>
-  V& FindOrInsert(uint64_t hash, const K& key, Make&& make) {
-    if ((entries_.size() + 1) * 4 > slots_.size() * 3) Grow();
-    const size_t slot = FindSlot(hash, key);
-    if (slots_[slot] == kFree) {
-      slots_[slot] = Word(hash, entries_.size());
-      entries_.push_back({hash, key, make()});
-      return entries_.back().value;
+  // The slot of the key, or kNone.
+  uint32_t Find(uint64_t hash, const K& key) {
+    const uint32_t group = this->GroupOf(hash);
+    const uint32_t slot = FindHot(group, hash, key);
+    if (slot != kNone || !cold_used_) return slot;
+    return Fetch(group, hash, key);
+  }
+  // The slot of the key, made by the codec when there is none. A new entry is dirty.
+  uint32_t FindOrInsert(uint64_t hash, const K& key, bool* inserted = nullptr) {
+    const uint32_t group = this->GroupOf(hash);
+    uint32_t slot = FindHot(group, hash, key);
+    if (slot == kNone && cold_used_) slot = Fetch(group, hash, key);
+    if (slot != kNone) return slot;
+    slot = this->AddEntry(hash, 0, key, this->codec_.Make(), 0);
+    IndexAt(group).Insert(hash, slot);
+    this->MarkDirty(slot);
+    if (inserted != nullptr) *inserted = true;
+    return slot;
+  }
+  void Erase(uint32_t slot) {
+    this->TellErased(this->slab_.at(slot), true);
+    this->Drop(slot);
+  }
+
+  absl::Status Load(const StateEntry& entry) override {
+    int64_t ns = 0;
+    K key{};
+    if (!this->DecodeKey(entry.key, ns, key)) return this->BadEntry("key");
+    const uint64_t hash = this->hasher_(key);
+    uint32_t slot = FindHot(entry.key_group, hash, key);
+    if (entry.op == EntryOp::kDelete) {
+      if (slot != kNone) this->Drop(slot);
+      if (cold_used_) this->backend().cold()->Delete(this->id(), entry.key_group, entry.key);
+      return absl::OkStatus();
     }
-    return entries_[IndexOf(slots_[slot])].value;
-  }
-
-  bool Erase(uint64_t hash, const K& key) {
-    if (entries_.empty()) return false;
-    const size_t slot = FindSlot(hash, key);
-    if (slots_[slot] == kFree) return false;
-    const size_t index = IndexOf(slots_[slot]);
-    RemoveSlot(slot);
-    const size_t last = entries_.size() - 1;
-    if (index != last) {
-      slots_[SlotOfIndex(entries_[last].hash, last)] = Word(entries_[last].hash, index);
-      entries_[index] = std::move(entries_[last]);
+    V value = this->codec_.Make();
+    if (entry.op != EntryOp::kPut || !this->DecodeValue(entry.value, value)) return this->BadEntry("value");
+    if (slot == kNone) {
+      const uint8_t flags = static_cast<uint8_t>(kEntryPersisted | (cold_used_ ? kEntryInCold : 0));
+      slot = this->AddEntry(hash, 0, key, std::move(value), flags);
+      IndexAt(entry.key_group).Insert(hash, slot);
+    } else {
+      this->value(slot) = std::move(value);
     }
-    entries_.pop_back();
-    return true;
+    this->Account(this->slab_.at(slot));
+    this->MarkDirty(slot);  // for the cold tier; changes are not tracked yet
+    return absl::OkStatus();
   }
+  void ExpectCold() override { cold_used_ = true; }
 
-  // Removes the newest entry; for scans that consume from the end.
-  void PopBack() {
-    RemoveSlot(SlotOfIndex(entries_.back().hash, entries_.size() - 1));
-    entries_.pop_back();
+  // Erases expired entries among the next so many; expired(value) says which.
+  void SweepExpired(int entries) override {
+    if (!this->spec().expires) return;
+    const int64_t now_ms = this->backend().clock().NowMs();
+    for (int i = 0; i<entries&& this->slab_.end()> 0; ++i) {
+      if (sweep_ >= this->slab_.end()) sweep_ = 0;
+      const uint32_t slot = sweep_++;
+      const Entry& entry = this->slab_.at(slot);
+      if ((entry.flags & kEntryUsed) == 0) continue;
+      const int64_t expires_ms = this->codec_.ExpiresMs(entry.value);
+      if (expires_ms != 0 && expires_ms <= now_ms) Erase(slot);
+    }
   }
 
  private:
-  static constexpr uint64_t kFree = 0;
-  static constexpr int kIndexBits = 32;
+  HashIndex& IndexAt(uint32_t group) { return groups_[group - this->range_.begin]; }
+  HashIndex& IndexOf(const Entry& entry) override { return IndexAt(this->GroupOf(entry.hash)); }
+  void OnColdPut(const Entry&) override { cold_used_ = true; }
 
-  // Never kFree: the index is stored plus one. The upper half holds hash bits that the slot number does not use.
-  static uint64_t Word(uint64_t hash, size_t index) { return (hash >> 32) << kIndexBits | (index + 1); }
-  static size_t IndexOf(uint64_t word) { return static_cast<size_t>(word & 0xffffffffu) - 1; }
-  size_t HomeSlot(uint64_t hash) const { return static_cast<size_t>(hash) & (slots_.size() - 1); }
-  size_t NextSlot(size_t slot) const { return (slot + 1) & (slots_.size() - 1); }
-
-  size_t FindSlot(uint64_t hash, const K& key) const {
-    size_t slot = HomeSlot(hash);
-    while (slots_[slot] != kFree) {
-      const uint64_t word = slots_[slot];
-      if (word >> kIndexBits == hash >> 32 && entries_[IndexOf(word)].hash == hash &&
-          entries_[IndexOf(word)].key == key) {
-        break;
-      }
-      slot = NextSlot(slot);
+  uint32_t FindHot(uint32_t group, uint64_t hash, const K& key) {
+    const HashIndex& index = IndexAt(group);
+    const size_t at = index.Find(hash, [&](uint32_t slot) {
+      const Entry& entry = this->slab_.at(slot);
+      return entry.hash == hash && entry.key == key;
+    });
+    if (at == HashIndex::kNowhere) return kNone;
+    const uint32_t slot = index.EntryAt(at);
+    this->Touch(slot);
+    return slot;
+  }
+  // Out of the cold tier into the hot one.
+  uint32_t Fetch(uint32_t group, uint64_t hash, const K& key) {
+    if (!this->backend().ReadCold(this->id(), group, this->EncodeKey(0, key), &cold_value_)) return kNone;
+    V value = this->codec_.Make();
+    if (!this->DecodeValue(cold_value_, value)) {
+      this->backend().Fail(this->BadEntry("value in the cold tier"));
+      return kNone;
     }
+    const uint32_t slot = this->AddEntry(hash, 0, key, std::move(value), kEntryPersisted | kEntryInCold);
+    IndexAt(group).Insert(hash, slot);
+    this->Account(this->slab_.at(slot));
     return slot;
   }
 
-  size_t SlotOfIndex(uint64_t hash, size_t index) const {
-    size_t slot = HomeSlot(hash);
-    while (IndexOf(slots_[slot]) != index) slot = NextSlot(slot);
-    return slot;
-  }
-
-  // Backward-shift deletion keeps probe sequences without tombstones.
-  void RemoveSlot(size_t slot) {
-    size_t hole = slot;
-    for (size_t next = NextSlot(hole); slots_[next] != kFree; next = NextSlot(next)) {
-      const size_t home = HomeSlot(entries_[IndexOf(slots_[next])].hash);
-      const size_t mask = slots_.size() - 1;
-      if (((next - home) & mask) >= ((next - hole) & mask)) {
-        slots_[hole] = slots_[next];
-        hole = next;
-      }
-    }
-    slots_[hole] = kFree;
-  }
-
-  void Grow() {
-    const size_t size = slots_.empty() ? 8 : slots_.size() * 2;
-    slots_.assign(size, kFree);
-    for (size_t i = 0; i < entries_.size(); ++i) {
-      size_t slot = HomeSlot(entries_[i].hash);
-      while (slots_[slot] != kFree) slot = NextSlot(slot);
-      slots_[slot] = Word(entries_[i].hash, i);
-    }
-  }
-
-  std::vector<uint64_t> slots_;
-  std::vector<Entry> entries_;
+  std::vector<HashIndex> groups_;  // by key group less range_.begin
+  bool cold_used_ = false;
+  uint32_t sweep_ = 0;
+  std::string cold_value_;
 };
 
 }  // namespace penstock

@@ -1,134 +1,115 @@
-// ValueState<V>: a value per key, declared as a member of a keyed function:
+// The states of a keyed function that are one value per key, declared as its members:
 //
-//   struct Dedupe { ValueState<bool> seen{"seen"}; void operator()(const Event&, KeyedContext<Key>&,
+//   struct Dedupe { ValueState<bool> seen{"seen", Ttl{24h}}; void operator()(const Event&, KeyedContext<Key>&,
 //   Collector<Event>&); };
 //
-// A key's states lie together in one row, so that a record costs one lookup however many there are. The member
-// registers when the function is copied inside a StateScope: once while the graph is built, so that the plan lists it,
-// and once per subtask, so that it is bound to the subtask's rows. Owner: the task's thread; usable only while the
-// function handles a record of a key.
+// A member registers when the function is copied inside a StateScope: once while the graph is built, so that the plan
+// lists it, and once per subtask, so that it is bound to the subtask's rows. Owner: the task's thread; usable only
+// while the function handles a record or timer of a key.
 #ifndef PENSTOCK_RUNTIME_STATE_VALUE_STATE_H_
 #define PENSTOCK_RUNTIME_STATE_VALUE_STATE_H_
 
-#include <cstddef>
-#include <memory>
-#include <new>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "runtime/record/serde.h"
+#include "runtime/state/state_row.h"
 
 namespace penstock {
 
-// The memory of all states of one key.
-class StateRow;
-
-// The states one function declares, and where each lies in a row. Outlives its rows.
-class RowLayout {
- public:
-  struct Cell {
-    std::string name;
-    std::string value_type;
-    size_t offset = 0;
-    void (*construct)(void*) = nullptr;
-    void (*destroy)(void*) = nullptr;
-  };
-  template <class V>
-  size_t Add(const std::string& name) {
-    using Slot = std::optional<V>;
-    static_assert(alignof(Slot) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__, "penstock: over-aligned state is not supported");
-    const size_t offset = (size_ + alignof(Slot) - 1) / alignof(Slot) * alignof(Slot);
-    size_ = offset + sizeof(Slot);
-    cells_.push_back({name, Serde<V>::TypeName(), offset, [](void* at) { new (at) Slot(); },
-                      [](void* at) { static_cast<Slot*>(at)->~Slot(); }});
-    return offset;
-  }
-  const std::vector<Cell>& cells() const { return cells_; }
-  size_t size() const { return size_; }
-
- private:
-  std::vector<Cell> cells_;
-  size_t size_ = 0;
-};
-
-class StateRow {
- public:
-  explicit StateRow(const RowLayout& layout) : layout_(&layout), memory_(new std::byte[layout.size()]) {
-    for (const RowLayout::Cell& cell : layout.cells()) cell.construct(memory_.get() + cell.offset);
-  }
-  StateRow(StateRow&&) noexcept = default;
-  StateRow& operator=(StateRow&& other) noexcept {
-    Destroy();
-    layout_ = other.layout_;
-    memory_ = std::move(other.memory_);
-    return *this;
-  }
-  ~StateRow() { Destroy(); }
-  std::byte* memory() const { return memory_.get(); }
-
- private:
-  void Destroy() {
-    if (memory_ == nullptr) return;
-    for (const RowLayout::Cell& cell : layout_->cells()) cell.destroy(memory_.get() + cell.offset);
-    memory_.reset();
-  }
-
-  const RowLayout* layout_;
-  std::unique_ptr<std::byte[]> memory_;
-};
-
-// What a function's states are bound to: the layout they made, and the row of the key at hand.
-struct StateFrame {
-  RowLayout layout;
-  std::byte* row = nullptr;
-};
-
-// While one lives, states that are copied on this thread register with its frame.
-class StateScope {
- public:
-  explicit StateScope(std::shared_ptr<StateFrame> frame) : previous_(current_) { current_ = std::move(frame); }
-  ~StateScope() { current_ = std::move(previous_); }
-  StateScope(const StateScope&) = delete;
-  StateScope& operator=(const StateScope&) = delete;
-  static const std::shared_ptr<StateFrame>& current() { return current_; }
-
- private:
-  static inline thread_local std::shared_ptr<StateFrame> current_;
-  std::shared_ptr<StateFrame> previous_;
-};
-
 template <class V>
 class ValueState {
-  static_assert(!kIsView<V>, "penstock: state must own its bytes: keep a std::string, not a view");
-
  public:
-  explicit ValueState(std::string name) : name_(std::move(name)) {}
-  ValueState(const ValueState& other) : name_(other.name_), frame_(StateScope::current()) {
-    if (frame_ != nullptr) offset_ = frame_->layout.template Add<V>(name_);
-  }
-  ValueState& operator=(const ValueState&) = delete;
+  explicit ValueState(std::string name, Ttl ttl = {}) : cell_(std::move(name), "value", ttl) {}
 
-  bool has_value() const { return Slot().has_value(); }
+  bool has_value() const { return cell_.Read().has_value(); }
   // REQUIRES: has_value().
-  const V& value() const { return *Slot(); }
-  V value_or(V otherwise) const { return Slot().value_or(std::move(otherwise)); }
-  void set(V value) { Slot() = std::move(value); }
-  void clear() { Slot().reset(); }
+  const V& value() const { return *cell_.Read(); }
+  V value_or(V otherwise) const { return cell_.Read().value_or(std::move(otherwise)); }
+  void set(V value) { cell_.Write() = std::move(value); }
+  void clear() { cell_.Write().reset(); }
   // The value itself, made from `initial` when there is none.
   V& mutable_value(V initial = V()) {
-    std::optional<V>& slot = Slot();
+    std::optional<V>& slot = cell_.Write();
     if (!slot.has_value()) slot = std::move(initial);
     return *slot;
   }
 
  private:
-  std::optional<V>& Slot() const { return *reinterpret_cast<std::optional<V>*>(frame_->row + offset_); }
+  RowCell<V> cell_;
+};
 
-  const std::string name_;
-  std::shared_ptr<StateFrame> frame_;
-  size_t offset_ = 0;
+// A list per key, kept and written as a whole; its TTL is the list's.
+template <class V>
+class ListState {
+ public:
+  explicit ListState(std::string name, Ttl ttl = {}) : cell_(std::move(name), "list", ttl) {}
+
+  bool empty() const { return values().empty(); }
+  const std::vector<V>& values() const {
+    static const std::vector<V> none;
+    const std::optional<std::vector<V>>& list = cell_.Read();
+    return list.has_value() ? *list : none;
+  }
+  void add(V value) { mutable_values().push_back(std::move(value)); }
+  void set(std::vector<V> values) { cell_.Write() = std::move(values); }
+  void clear() { cell_.Write().reset(); }
+  std::vector<V>& mutable_values() {
+    std::optional<std::vector<V>>& list = cell_.Write();
+    if (!list.has_value()) list.emplace();
+    return *list;
+  }
+
+ private:
+  RowCell<std::vector<V>> cell_;
+};
+
+// The values added so far, reduced to one by fn(const V&, const V&) → V.
+template <class V>
+class ReducingState {
+ public:
+  using Reduce = std::function<V(const V&, const V&)>;
+  ReducingState(std::string name, Reduce reduce, Ttl ttl = {})
+      : cell_(std::move(name), "reducing", ttl), reduce_(std::move(reduce)) {}
+
+  void add(V value) {
+    std::optional<V>& slot = cell_.Write();
+    slot = slot.has_value() ? reduce_(*slot, value) : std::move(value);
+  }
+  std::optional<V> get() const { return cell_.Read(); }
+  void clear() { cell_.Write().reset(); }
+
+ private:
+  RowCell<V> cell_;
+  Reduce reduce_;
+};
+
+// The values added so far, as an aggregate function (see aggregates.h) accumulates them.
+template <class Aggregate>
+class AggregatingState {
+ public:
+  using Accumulator = typename Aggregate::Accumulator;
+  explicit AggregatingState(std::string name, Aggregate aggregate = {}, Ttl ttl = {})
+      : cell_(std::move(name), "aggregating", ttl), aggregate_(std::move(aggregate)) {}
+
+  template <class T>
+  void add(const T& value) {
+    std::optional<Accumulator>& slot = cell_.Write();
+    if (!slot.has_value()) slot.emplace();
+    aggregate_.add(*slot, value);
+  }
+  auto get() const {
+    using Result = std::remove_cvref_t<decltype(aggregate_.result(std::declval<const Accumulator&>()))>;
+    const std::optional<Accumulator>& slot = cell_.Read();
+    return slot.has_value() ? std::optional<Result>(aggregate_.result(*slot)) : std::nullopt;
+  }
+  void clear() { cell_.Write().reset(); }
+
+ private:
+  RowCell<Accumulator> cell_;
+  Aggregate aggregate_;
 };
 
 }  // namespace penstock

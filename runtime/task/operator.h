@@ -19,6 +19,7 @@
 
 namespace penstock {
 
+class KeyedBackend;
 class SplitTable;
 
 // What an operator gets when it opens, beyond the user's context.
@@ -29,6 +30,8 @@ class OperatorContext : public Context {
   virtual SplitTable& splits() = 0;              // of the chain's source; one split 0 when there is none
   virtual KeyGroupRange key_groups() const = 0;  // of this subtask
   virtual uint32_t key_group_count() const = 0;
+  virtual const std::string& operator_uid() const = 0;  // its state lives under it; empty for operators without
+  virtual KeyedBackend& keyed_backend() = 0;            // the task's
   // Tells the chain which operator's user code is failing; called on the way of an exception.
   virtual void NoteFailingOperator() = 0;
   virtual void count_late(TimestampMs timestamp) = 0;

@@ -24,8 +24,9 @@ const RestoredState* StateOf(const TaskRestore* restore, const std::string& uid)
 // The context of one operator of the chain.
 class ChainOperatorContext final : public OperatorContext {
  public:
-  ChainOperatorContext(OperatorChain& chain, std::string name, MetricGroup& group, const RestoredState* restored)
-      : chain_(chain), name_(std::move(name)), group_(group), restored_(restored) {}
+  ChainOperatorContext(OperatorChain& chain, std::string name, std::string uid, MetricGroup& group,
+                       const RestoredState* restored)
+      : chain_(chain), name_(std::move(name)), uid_(std::move(uid)), group_(group), restored_(restored) {}
 
   int subtask() const override { return chain_.info_.subtask; }
   int parallelism() const override { return chain_.info_.parallelism; }
@@ -58,6 +59,8 @@ class ChainOperatorContext final : public OperatorContext {
   SplitTable& splits() override { return chain_.splits_; }
   KeyGroupRange key_groups() const override { return RangeOfSubtask(subtask(), parallelism(), key_group_count()); }
   uint32_t key_group_count() const override { return chain_.info_.key_groups; }
+  const std::string& operator_uid() const override { return uid_; }
+  KeyedBackend& keyed_backend() override { return chain_.keyed_backend_; }
   void NoteFailingOperator() override {
     if (chain_.failing_operator_.empty()) chain_.failing_operator_ = name_;
   }
@@ -78,23 +81,38 @@ class ChainOperatorContext final : public OperatorContext {
  private:
   OperatorChain& chain_;
   const std::string name_;
+  const std::string uid_;
   MetricGroup& group_;
   const RestoredState* const restored_;
 };
+
+namespace {
+
+// Without checkpoints: changes are not tracked.
+KeyedBackendOptions BackendOptions(const TaskInfo& info, const Clock& clock) {
+  KeyedBackendOptions options;
+  options.key_groups = info.key_groups;
+  options.range = RangeOfSubtask(info.subtask, info.parallelism, info.key_groups);
+  options.clock = &clock;
+  options.track_changes = false;
+  return options;
+}
+
+}  // namespace
 
 OperatorChain::OperatorChain(const CompiledGraph& graph, const CompiledVertex& vertex, const TaskInfo& info,
                              const Clock& clock, std::shared_ptr<Mailbox> mailbox, MetricRegistry& registry,
                              const std::vector<std::unique_ptr<ResultPartition>>& partitions,
                              const TaskRestore* restore)
-    : info_(info), clock_(clock), mailbox_(std::move(mailbox)) {
+    : info_(info), clock_(clock), mailbox_(std::move(mailbox)), keyed_backend_(BackendOptions(info, clock)) {
   for (const int id : vertex.nodes) {
     const LogicalNode& node = graph.logical->nodes[id];
     groups_.push_back(registry.CreateGroup("penstock_operator", {{"job", info.job_name},
                                                                  {"task", info.vertex_name},
                                                                  {"operator", node.name},
                                                                  {"subtask", std::to_string(info.subtask)}}));
-    contexts_.push_back(
-        std::make_unique<ChainOperatorContext>(*this, node.name, *groups_.back(), StateOf(restore, node.uid)));
+    contexts_.push_back(std::make_unique<ChainOperatorContext>(*this, node.name, node.uid, *groups_.back(),
+                                                               StateOf(restore, node.uid)));
     uids_.push_back(node.uid);
     operators_.push_back(node.factory->create());
   }
@@ -159,7 +177,7 @@ absl::Status OperatorChain::Open() {
       return status;
     }
   }
-  return absl::OkStatus();
+  return keyed_backend_.Start({});
 }
 
 bool OperatorChain::HasPending() const {

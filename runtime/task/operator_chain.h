@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "runtime/graph/compile.h"
 #include "runtime/metrics/metrics.h"
+#include "runtime/state/keyed_backend.h"
 #include "runtime/task/factories.h"
 #include "runtime/task/mailbox.h"
 #include "runtime/task/operator.h"
@@ -62,6 +63,7 @@ class OperatorChain {
   void CountRecordIn() { records_in_.Add(); }
 
   SplitTable& splits() { return splits_; }
+  KeyedBackend& keyed_backend() { return keyed_backend_; }
   void ReadStats(TaskStats& stats) const;  // any thread
 
  private:
@@ -76,6 +78,7 @@ class OperatorChain {
   const Clock& clock_;
   const std::shared_ptr<Mailbox> mailbox_;
   SplitTable splits_;
+  KeyedBackend keyed_backend_;
   std::vector<std::unique_ptr<MetricGroup>> groups_;  // by position in vertex.nodes
   std::vector<std::unique_ptr<ChainOperatorContext>> contexts_;
   std::vector<std::unique_ptr<Operator>> operators_;

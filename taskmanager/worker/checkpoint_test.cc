@@ -10,11 +10,13 @@
 #include "runtime/checkpoint/manifest.h"
 #include "runtime/core/storage/storage.h"
 #include "taskmanager/worker/testing/test_cluster.h"
+#include "tests/support/gate.h"
 #include "tests/support/test_job.h"
 
 namespace penstock::worker {
 namespace {
 
+using testing::Gate;
 using testing::NumberedSource;
 using testing::VectorSink;
 
@@ -146,9 +148,9 @@ TEST_CASE("a checkpoint after some tasks have ended stands with what they handed
   const CheckpointDirectory directory;
   VectorSink<int64_t> sink;
   // The first source ends at once; the second is held back by its sink until the test lets it go.
-  std::atomic<bool> held{true};
-  sink.shared->on_write = [&held](const int64_t& value, Context& context) {
-    if (value >= 0) context.WaitUntil("the test", [&] { return !held.load(); });
+  Gate gate;
+  sink.shared->on_write = [&gate](const int64_t& value, Context& context) {
+    if (value >= 0) gate.Pass(context);
   };
   TestCluster cluster(
       [&](Environment& env) {
@@ -163,7 +165,7 @@ TEST_CASE("a checkpoint after some tasks have ended stands with what they handed
   }
   REQUIRE(cluster.count(proto::FINISHED) >= 1);
   cluster.Trigger(1);
-  held = false;
+  gate.Open();
   const auto manifest = cluster.AwaitCheckpoint(1);
   REQUIRE(manifest);
   int finished = 0;

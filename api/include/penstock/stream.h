@@ -319,7 +319,7 @@ class WindowedStream {
     };
     LogicalNode node = detail::MakeNode<WindowResult<K, Value>>("window", std::move(make));
     node.description = "tumbling(" + std::to_string(window_.size_ms) + " ms) event time";
-    node.states = {{"windows", "window", Serde<K>::TypeName(), Serde<Accumulator>::TypeName()}};
+    node.states = {{"windows", "window", Serde<K>::TypeName(), Serde<Accumulator>::TypeName(), 0}};
     return keyed_.template AddNode<WindowResult<K, Value>>(std::move(uid), std::move(node));
   }
 

@@ -1,0 +1,164 @@
+// KeyedBackend: the keyed state of one task. Operators register typed tables when they open; the backend keeps the
+// chain of segments and bases that a checkpoint hands in, and brings it back (protocols.md C).
+//
+// Life: constructed → Register… (operators' Open) → Start(parts) → records with Trickle between them, Cut at each
+// barrier → destroyed. Owner: the task's thread, except where said. Errors are kept: once status() is not OK the task
+// must fail, and no Cut succeeds. Bounds: the named constants below and the options.
+#ifndef PENSTOCK_RUNTIME_STATE_KEYED_BACKEND_H_
+#define PENSTOCK_RUNTIME_STATE_KEYED_BACKEND_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "runtime/core/clock.h"
+#include "runtime/state/chain.h"
+#include "runtime/state/cold_tier.h"
+#include "runtime/state/renewal.h"
+#include "runtime/state/table.h"
+
+namespace penstock {
+
+struct KeyedBackendOptions {
+  KeyGroupRange range;
+  uint32_t key_groups = kDefaultKeyGroups;
+  const Clock* clock = &Clock::System();
+  // Begins the names of all files made here: unique over all tasks and attempts of the job.
+  std::string file_prefix = "task";
+  std::string local_directory;             // for what does not stay in memory; empty: everything stays
+  int64_t segment_memory_bytes = 1 << 20;  // of a segment, before it goes to a local file
+  // Entries changed since the last cut and not yet in the running segment: what a barrier has to write at most.
+  size_t dirty_entries_max = 64 << 10;
+  // False: the job takes no checkpoints, and nothing is written ahead of a Cut (a savepoint, which then writes all).
+  bool track_changes = true;
+  int64_t chain_replay_ms_max = 1000;  // estimated; beyond it the base is renewed
+  int64_t hot_bytes_max = 0;           // of the tables, with a cold tier; 0: no limit
+  std::unique_ptr<ColdTier> cold;      // null: hashmap
+  // Runs work off the task's thread; null: at once. The backend waits for it when it is destroyed.
+  std::function<void(std::function<void()>)> background;
+};
+
+inline constexpr size_t kSegmentsMax = 256;  // in a chain before its base is renewed
+inline constexpr int kFoldEntriesPerTrickle = 512;
+inline constexpr int kExpirySweepEntries = 16;  // looked at per trickle and table
+inline constexpr int64_t kReplayEntriesPerMs = 2'000;
+inline constexpr int64_t kReplayBytesPerMs = 200'000;
+
+struct KeyedFigures {
+  int64_t hot_entries = 0;
+  int64_t hot_bytes = 0;
+  int64_t dirty_entries = 0;
+  int64_t segment_bytes = 0;  // of the running segment
+  int64_t chain_parts = 0;
+  int64_t chain_bytes = 0;
+  int64_t evicted_entries = 0;
+  int64_t cold_reads = 0;
+  ColdFigures cold;
+};
+
+class KeyedBackend {
+ public:
+  explicit KeyedBackend(KeyedBackendOptions options);
+  ~KeyedBackend();
+
+  // ---- for operators ----
+  // Takes the table in and gives it its id. InvalidArgument for a name that is taken.
+  absl::Status Register(TableBase& table);
+  KeyGroupRange range() const { return options_.range; }
+  uint32_t key_groups() const { return options_.key_groups; }
+  const Clock& clock() const { return *options_.clock; }
+  // Before a record is handled: makes room when the hot tables are over their budget. Entries found before it may be
+  // gone after it.
+  void MakeRoom() {
+    if (hot_bytes_ > hot_bytes_limit_) Evict();
+  }
+
+  // ---- for the task ----
+  // After all operators have registered: loads what the parts say (none: begins empty).
+  // allow_non_restored: state of operators that are gone is left behind.
+  absl::Status Start(std::vector<ChainPart> parts, bool allow_non_restored = false);
+  // Between records, at least once per buffer: writes ahead, folds, drops expired entries, a bounded amount of each.
+  absl::Status Trickle();
+  // At the barrier: closes the running segment. What is returned stays valid whatever becomes of the checkpoint.
+  absl::StatusOr<KeyedSnapshot> Cut(uint64_t checkpoint_id);
+  // A new base to make durable in the background; then OnBaseDurable, and snapshots use it from the next cut on. Once
+  // per base. OnBaseFailed gives it up; another is made later.
+  std::optional<ChainPart> TakeNewBase();
+  void OnBaseDurable(uint64_t base_id);
+  void OnBaseFailed(uint64_t base_id);
+  const absl::Status& status() const { return status_; }
+  KeyedFigures ReadFigures() const;
+
+  // ---- for tables ----
+  bool tracks() const { return options_.track_changes; }
+  ColdTier* cold() const { return options_.cold.get(); }
+  void PushSegmentDirty(uint32_t table, uint32_t slot) { segment_dirty_.push_back({table, slot}); }
+  void PushFoldDirty(uint32_t table, uint32_t slot) { fold_dirty_.push_back({table, slot}); }
+  // Into the running segment; nothing happens where changes are not tracked.
+  void AppendPut(uint32_t table, uint32_t key_group, std::string_view key, std::string_view value);
+  void AppendDelete(uint32_t table, uint32_t key_group, std::string_view key);
+  void AppendDeleteNamespace(uint32_t table, uint32_t key_group, int64_t ns);
+  // Through to the cold tier. False: absent (or an error, see status()).
+  bool ReadCold(uint32_t table, uint32_t key_group, std::string_view key, std::string* value);
+  void NoteMemory(int64_t delta_bytes) { hot_bytes_ += delta_bytes; }
+  void NoteEvicted() { ++evicted_entries_; }
+  void Fail(const absl::Status& status) {
+    if (status_.ok()) status_ = status;
+  }
+
+ private:
+  struct Dirty {
+    uint32_t table;
+    uint32_t slot;
+  };
+
+  SegmentHeader HeaderOf(SegmentKind kind, uint64_t id) const;
+  void BeginSegment();
+  void WriteAhead(size_t keep);
+  absl::Status CloseSegment();
+  void WriteEverything();
+  void Evict();
+  absl::Status LoadPart(const ChainPart& part, bool allow_non_restored);
+  absl::Status LoadRocksBase(const ChainPart& part, bool allow_non_restored);
+  std::vector<TableSpec> Specs() const;
+  bool NeedsRenewal() const;
+  void BeginRenewal();
+  void StepRenewal();
+  void FoldUntil(uint64_t target);
+  void MakeBase();
+  void AdoptBase();
+
+  KeyedBackendOptions options_;
+  std::vector<TableBase*> tables_;
+  bool started_ = false;
+  absl::Status status_;
+
+  // The running segment and what is to go into it, oldest first.
+  std::optional<SegmentWriter> segment_;
+  uint64_t segments_made_ = 0;
+  uint64_t last_cut_id_ = 0;
+  std::deque<Dirty> segment_dirty_;
+  std::deque<Dirty> fold_dirty_;
+  uint64_t fold_popped_ = 0;  // entries ever taken from fold_dirty_
+
+  std::vector<ChainPart> chain_;
+  std::shared_ptr<Renewal> renewal_;  // at most one
+  uint64_t bases_made_ = 0;
+
+  int64_t hot_bytes_ = 0;
+  int64_t hot_bytes_limit_ = INT64_MAX;
+  size_t evict_next_table_ = 0;
+  int64_t evicted_entries_ = 0;
+  int64_t cold_reads_ = 0;
+  bool old_bases_ = false;  // of other tasks, still to be folded
+};
+
+}  // namespace penstock
+
+#endif  // PENSTOCK_RUNTIME_STATE_KEYED_BACKEND_H_

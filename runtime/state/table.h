@@ -1,0 +1,61 @@
+// What the backend asks of a table, whatever types are in it.
+//
+// Owner: the task's thread. A table belongs to its operator and registers with the backend when the operator opens; the
+// backend calls it in Start, Trickle, MakeRoom and Cut only.
+#ifndef PENSTOCK_RUNTIME_STATE_TABLE_H_
+#define PENSTOCK_RUNTIME_STATE_TABLE_H_
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "runtime/state/segment.h"
+
+namespace penstock {
+
+class KeyedBackend;
+
+class TableBase {
+ public:
+  explicit TableBase(TableSpec spec) : spec_(std::move(spec)) {}
+  virtual ~TableBase() = default;
+  TableBase(const TableBase&) = delete;
+  TableBase& operator=(const TableBase&) = delete;
+
+  const TableSpec& spec() const { return spec_; }
+
+  // ---- called by the backend ----
+  virtual void Attach(KeyedBackend& backend, uint32_t id) {
+    backend_ = &backend;
+    id_ = id;
+  }
+  // The slot, if it is still dirty, goes into the running segment / the cold tier.
+  virtual void WriteDirty(uint32_t slot) = 0;
+  virtual void FoldDirty(uint32_t slot) = 0;
+  // Every entry of the hot tier into the running segment; from now on changes are tracked.
+  virtual void WriteAll() = 0;
+  // An entry of a snapshot, its value in this table's encoding; later ones win.
+  virtual absl::Status Load(const StateEntry& entry) = 0;
+  // The cold tier was opened on bases: entries may lie there already. Before the first Load.
+  virtual void ExpectCold() {}
+  // All has been loaded; what lies in the cold tier may be looked at.
+  virtual absl::Status FinishLoad() { return absl::OkStatus(); }
+  // Gives up entries, least used ones first, until about so many bytes are free; true if it freed anything.
+  virtual bool Evict(int64_t bytes) = 0;
+  virtual void SweepExpired(int entries) { (void)entries; }
+  virtual int64_t entries() const = 0;
+
+ protected:
+  KeyedBackend& backend() const { return *backend_; }
+  uint32_t id() const { return id_; }
+
+ private:
+  const TableSpec spec_;
+  KeyedBackend* backend_ = nullptr;
+  uint32_t id_ = 0;
+};
+
+}  // namespace penstock
+
+#endif  // PENSTOCK_RUNTIME_STATE_TABLE_H_
