@@ -62,7 +62,12 @@ void Task::Start() {
   thread_ = std::thread([this] {
     const ThreadCrashStack crash_stack;  // so that even a stack overflow in user code is reported
     SetThreadName(info_.vertex_name);
+    const std::string label = info_.Label();
+    crash_place = {.task = label.c_str(), .name_of = [](const void* context) {
+                     return static_cast<const OperatorContext*>(context)->operator_name().c_str();
+                   }};
     Run();
+    crash_place = {};
   });
 }
 

@@ -40,7 +40,10 @@ class UserCode(SystemTest):
         self.assertIn("look up", exception["stacktrace"])
         self.assertRegex(exception["stacktrace"], r"LookUpCustomer.* at .*faulty\.cc:\d+")
         self.assertIn(exception["taskManagerId"], cluster.taskmanagers)
-        self.assertIn(exception["taskName"], cluster.cli("status", status["id"]).stdout)
+        said = cluster.cli("status", status["id"]).stdout
+        for part in (exception["taskName"], "in operator 'look up'", exception["taskManagerId"]):
+            self.assertIn(part, said)
+        self.assertRegex(said, r"LookUpCustomer.* at .*faulty\.cc:\d+")
 
     def throws(self):
         status, exception, said = self.run_to_failure("throw")

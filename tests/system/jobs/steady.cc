@@ -10,10 +10,9 @@
 using namespace penstock;
 
 PENSTOCK_JOB("system-steady", (Environment & env, const Args& args)) {
-  env.source("numbers",
-             datagen::Source<int64_t>{.generate = [](uint64_t index) { return static_cast<int64_t>(index); },
-                                      .count = static_cast<uint64_t>(args.get_int("count", 10'000)),
-                                      .rate = static_cast<double>(args.get_int("rate", 2000))})
+  env.source("numbers", datagen::Source<int64_t>{.generate = [](uint64_t index) { return static_cast<int64_t>(index); },
+                                                 .count = static_cast<uint64_t>(args.get_int("count", 10'000)),
+                                                 .rate = static_cast<double>(args.get_int("rate", 2000))})
       .rebalance()
       .map([](const int64_t& number) { return fmt::format("{}", number); })
       .name("to text")
