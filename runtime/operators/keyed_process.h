@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,19 +15,70 @@
 #include "runtime/operators/process.h"
 #include "runtime/record/key_hash.h"
 #include "runtime/state/keyed_table.h"
+#include "runtime/state/map_state.h"
+#include "runtime/state/timer_table.h"
 #include "runtime/state/value_state.h"
 
 namespace penstock {
 
+// The timers of a keyed function, both kinds.
+struct KeyedTimers {
+  KeyedTimers(const std::string& uid, const Schema& key)
+      : event(Spec(uid, "event-time timers", key)), processing(Spec(uid, "processing-time timers", key)) {}
+  static TableSpec Spec(const std::string& uid, std::string name, const Schema& key) {
+    return {.uid = uid, .name = std::move(name), .kind = "timers", .namespaced = true, .key = key, .value = {}};
+  }
+  TimerTable event;
+  TimerTable processing;
+};
+
+// Valid during the call it was given to. Timers are per key and time: registering one twice is one timer. The function
+// that registers them has `void on_timer(TimestampMs time, KeyedContext<K>&, Collector<Out>&)`.
 template <class K>
 class KeyedContext : public ProcessContext {
  public:
   explicit KeyedContext(OperatorContext* context = nullptr) : ProcessContext(context) {}
   const K& key() const { return *key_; }
-  void set_key(const K& key) { key_ = &key; }
+  // Milliseconds since the epoch, of the clock that processing-time timers go by.
+  TimestampMs processing_time() const { return backend_->clock().NowMs(); }
+
+  // Fires once the watermark has reached the time.
+  void register_event_time_timer(TimestampMs time) { Timers().event.Add(time, key_group_, KeyBytes()); }
+  void delete_event_time_timer(TimestampMs time) { Timers().event.Remove(time, key_group_, KeyBytes()); }
+  // Fires once the wall clock has reached the time.
+  void register_processing_time_timer(TimestampMs time) { Timers().processing.Add(time, key_group_, KeyBytes()); }
+  void delete_processing_time_timer(TimestampMs time) { Timers().processing.Remove(time, key_group_, KeyBytes()); }
+
+  void set_backend(KeyedBackend* backend, KeyedTimers* timers) {
+    backend_ = backend;
+    timers_ = timers;
+  }
+  void set_key(const K& key, uint64_t hash) {
+    key_ = &key;
+    key_group_ = KeyGroupOf(hash, backend_->key_groups()).value;
+  }
 
  private:
+  KeyedTimers& Timers() {
+    if (timers_ == nullptr) throw std::logic_error("a timer was registered by a function that has no on_timer");
+    return *timers_;
+  }
+  std::string_view KeyBytes() {
+    key_bytes_.Clear();
+    Serde<K>::Write(*key_, key_bytes_);
+    return key_bytes_.view();
+  }
+
+  KeyedBackend* backend_ = nullptr;
+  KeyedTimers* timers_ = nullptr;
   const K* key_ = nullptr;
+  uint32_t key_group_ = 0;
+  ByteWriter key_bytes_;
+};
+
+template <class Fn, class K, class Out>
+concept HasOnTimer = requires(Fn& fn, KeyedContext<K>& context, Collector<Out>& out) {
+  fn.on_timer(TimestampMs{}, context, out);
 };
 
 // The states a function declares: found by copying it inside a scope.
@@ -40,6 +92,9 @@ std::vector<StateInfo> StatesOf(const Fn& fn, const std::string& key_type) {
   std::vector<StateInfo> states;
   for (const RowLayout::Cell& cell : frame->layout.cells()) {
     states.push_back({cell.name, cell.kind, key_type, cell.value_type, cell.ttl.duration.count()});
+  }
+  for (const MapDeclaration& map : frame->maps) {
+    states.push_back({map.name, "map", key_type, map.value_type, map.ttl.duration.count()});
   }
   return states;
 }
@@ -82,36 +137,45 @@ class KeyedProcessOperator final : public UnaryOperator<In, Out>, public KeyedRo
 
   absl::Status Open(OperatorContext& context) override {
     this->context_ = &context;
-    keyed_context_ = KeyedContext<K>(&context);
-    collector_.set_receiver(this->out_);
     backend_ = &context.keyed_backend();
-    has_ttl_ = frame_->layout.expires();
-    rows_.emplace(TableSpec{.uid = context.operator_uid(),
-                            .name = "rows",
-                            .kind = "row",
-                            .expires = has_ttl_,
-                            .key = SchemaOf<K>(),
-                            .value = frame_->layout.RowSchema()},
-                  RowCodec(frame_->layout));
-    if (absl::Status status = backend_->Register(*rows_); !status.ok()) return status;
+    collector_.set_receiver(this->out_);
+    has_ttl_ = frame_->expires();
+    frame_->write_key = [](const void* key, ByteWriter& out) { Serde<K>::Write(*static_cast<const K*>(key), out); };
+    if (absl::Status status = RegisterTables(context.operator_uid()); !status.ok()) return status;
+    keyed_context_.emplace(&context);
+    keyed_context_->set_backend(backend_, timers_ ? &*timers_ : nullptr);
     OpenFunction(*fn_, this->context_);
     return absl::OkStatus();
   }
   void OnRecord(const In& value, TimestampMs timestamp) override {
-    keyed_context_.set_record(timestamp);
+    keyed_context_->set_record(timestamp);
     collector_.set_timestamp(timestamp);
-    backend_->MakeRoom();
     CallUser(this->context_, [&] {
       decltype(auto) key = std::invoke(key_of_, value);
-      const uint32_t slot = EnterRow(key);
-      if (!backend_->status().ok()) return this->context_->Fail(backend_->status());
-      std::invoke(*fn_, value, keyed_context_, collector_);
-      LeaveRow(slot);
+      WithKey(key, [&] { std::invoke(*fn_, value, *keyed_context_, collector_); });
     });
   }
   void OnWatermark(TimestampMs watermark) override {
-    keyed_context_.set_watermark(watermark);
-    this->out_->OnWatermark(watermark);
+    keyed_context_->set_watermark(watermark);
+    if (!timers_) return this->out_->OnWatermark(watermark);
+    watermark_pending_ = true;
+    Continue();
+  }
+  void OnTick(int64_t) override {
+    if (timers_ && timers_->processing.HasDue(backend_->clock().NowMs())) processing_pending_ = true;
+  }
+  bool HasPending() const override { return watermark_pending_ || processing_pending_; }
+  // Timers in slices; the watermark goes on when the last one it makes due has fired.
+  void Continue() override {
+    if constexpr (HasOnTimer<Fn, K, Out>) {
+      if (processing_pending_) {
+        processing_pending_ = !FireDue(timers_->processing, backend_->clock().NowMs());
+        return;
+      }
+      if (!FireDue(timers_->event, keyed_context_->watermark())) return;
+    }
+    watermark_pending_ = false;
+    this->out_->OnWatermark(keyed_context_->watermark());
   }
   void Close() override { CloseFunction(*fn_); }
 
@@ -122,33 +186,93 @@ class KeyedProcessOperator final : public UnaryOperator<In, Out>, public KeyedRo
   }
 
  private:
-  uint32_t EnterRow(const K& key) {
-    const uint32_t slot = rows_->FindOrInsert(hasher_(key), key);
-    frame_->row = rows_->value(slot).memory();
-    frame_->changed = false;
-    if (has_ttl_) frame_->now_ms = backend_->clock().NowMs();
-    keyed_context_.set_key(key);
-    return slot;
+  absl::Status RegisterTables(const std::string& uid) {
+    TableSpec spec{.uid = uid,
+                   .name = "rows",
+                   .kind = "row",
+                   .expires = frame_->layout.expires(),
+                   .key = SchemaOf<K>(),
+                   .value = frame_->layout.RowSchema()};
+    rows_.emplace(std::move(spec), RowCodec(frame_->layout));
+    if (absl::Status status = backend_->Register(*rows_); !status.ok()) return status;
+    const SkipKey skip_key = [](ByteReader& in) {
+      K forgotten{};
+      return Serde<K>::Read(in, forgotten);
+    };
+    for (MapDeclaration& map : frame_->maps) {
+      // Beside the rows, whose states have their names within the row.
+      map.table =
+          map.make({.uid = uid, .name = "map " + map.name, .kind = "map", .key = SchemaOf<K>(), .value = {}}, skip_key);
+      if (absl::Status status = backend_->Register(*map.table); !status.ok()) return status;
+    }
+    if constexpr (HasOnTimer<Fn, K, Out>) {
+      timers_.emplace(uid, SchemaOf<K>());
+      for (TimerTable* table : {&timers_->event, &timers_->processing}) {
+        if (absl::Status status = backend_->Register(*table); !status.ok()) return status;
+      }
+    }
+    return absl::OkStatus();
   }
-  void LeaveRow(uint32_t slot) {
-    frame_->row = nullptr;
+
+  // Calls fn with the states of the key at hand.
+  template <class Call>
+  void WithKey(const K& key, Call&& call) {
+    backend_->MakeRoom();
+    const uint64_t hash = hasher_(key);
+    const uint32_t slot = rows_->FindOrInsert(hash, key);
+    StateFrame& frame = *frame_;
+    frame.row = rows_->value(slot).memory();
+    frame.changed = false;
+    frame.hash = hash;
+    frame.key = &key;
+    if (has_ttl_) frame.now_ms = backend_->clock().NowMs();
+    for (MapDeclaration& map : frame.maps) map.slot.reset();
+    keyed_context_->set_key(key, hash);
+    if (backend_->status().ok()) call();
+    frame.row = nullptr;
+    for (MapDeclaration& map : frame.maps) {
+      if (map.slot) map.leave(*map.table, *map.slot);
+    }
     // A key without values takes no room.
     if (rows_->value(slot).empty()) {
       rows_->Erase(slot);
-    } else if (frame_->changed) {
+    } else if (frame.changed) {
       rows_->MarkDirty(slot);
     }
+    if (!backend_->status().ok()) this->context_->Fail(backend_->status());
+  }
+
+  // One slice; true when nothing more is due.
+  bool FireDue(TimerTable& timers, TimestampMs now) requires HasOnTimer<Fn, K, Out> {
+    for (int i = 0; i < kFireSliceRows; ++i) {
+      const std::optional<TimerTable::Timer> timer = timers.TakeDue(now);
+      if (!timer) return true;
+      K key{};
+      ByteReader in(timer->key);
+      if (!Serde<K>::Read(in, key)) {
+        this->context_->Fail(absl::DataLossError("the key of a timer does not decode"));
+        return true;
+      }
+      keyed_context_->set_record(timer->time_ms);
+      collector_.set_timestamp(timer->time_ms);
+      CallUser(this->context_,
+               [&] { WithKey(key, [&] { fn_->on_timer(timer->time_ms, *keyed_context_, collector_); }); });
+    }
+    return !timers.HasDue(now);
   }
 
   KeyOf key_of_;
   const std::shared_ptr<StateFrame> frame_;
   std::optional<Fn> fn_;
-  KeyedContext<K> keyed_context_;
+  std::optional<KeyedContext<K>> keyed_context_;
   Collector<Out> collector_;
   KeyHasher<K> hasher_;
   KeyedBackend* backend_ = nullptr;
   bool has_ttl_ = false;
   std::optional<KeyedTable<K, StateRow, RowCodec>> rows_;
+  std::optional<KeyedTimers> timers_;
+  bool watermark_pending_ = false;
+  bool processing_pending_ = false;
 };
 
 }  // namespace penstock

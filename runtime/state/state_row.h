@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <new>
 #include <optional>
@@ -19,6 +20,7 @@
 #include "runtime/record/serde.h"
 #include "runtime/state/heap_bytes.h"
 #include "runtime/state/schema.h"
+#include "runtime/state/table.h"
 
 namespace penstock {
 
@@ -191,12 +193,46 @@ class RowCodec {
   const RowLayout* layout_;
 };
 
+// Reads one key of the stream and forgets it.
+using SkipKey = bool (*)(ByteReader& in);
+
+// A map a function declares: its table is made when the operator opens, with uid, name and key type in the spec.
+struct MapDeclaration {
+  std::string name;
+  std::string value_type;
+  Ttl ttl;
+  std::function<std::unique_ptr<TableBase>(TableSpec spec, SkipKey skip_key)> make;
+  void (*leave)(TableBase& table, uint32_t slot) = nullptr;  // the key's handling is over
+
+  std::unique_ptr<TableBase> table;
+  std::optional<uint32_t> slot;  // of the key at hand, once it was asked for
+};
+
 // What a function's states are bound to: the layout they made, and the row of the key at hand.
 struct StateFrame {
   RowLayout layout;
+  std::vector<MapDeclaration> maps;
+
+  // ---- of the key at hand ----
   std::byte* row = nullptr;
   bool changed = false;  // the row, since it was put here
-  int64_t now_ms = 0;    // wall clock at the record, when a state has a TTL
+  int64_t now_ms = 0;    // wall clock, when a state has a TTL
+  uint64_t hash = 0;
+  const void* key = nullptr;
+  void (*write_key)(const void* key, ByteWriter& out) = nullptr;
+  ByteWriter key_scratch;
+
+  std::string_view KeyBytes() {
+    key_scratch.Clear();
+    write_key(key, key_scratch);
+    return key_scratch.view();
+  }
+  bool expires() const {
+    for (const MapDeclaration& map : maps) {
+      if (map.ttl.duration.count() > 0) return true;
+    }
+    return layout.expires();
+  }
 };
 
 // While one lives, states that are copied on this thread register with its frame.
