@@ -78,6 +78,7 @@ class HotTable : public TableBase {
     Account(entry);
     backend().AppendPut(id(), GroupOf(entry.hash), EncodeKey(entry), EncodeValue(entry));
   }
+  void Prefetch(uint32_t slot) const override { slab_.Prefetch(slot); }
   void FoldDirty(uint32_t slot) override {
     Entry& entry = slab_.at(slot);
     if ((entry.flags & kEntryFoldDirty) == 0) return;
