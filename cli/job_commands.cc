@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "cli/job_watch.h"
 #include "cli/plan_text.h"
 #include "runtime/core/bundle.h"
 #include "runtime/core/ids.h"
@@ -137,9 +138,9 @@ std::string StatusText(const json& status) {
                         note.value("note", ""));
   }
   if (const json& failure = status["failure"]; failure.is_object()) {
-    text += fmt::format("  last failure in {}: {}: {}\n",
-                        failure.value("task", "").empty() ? "the job" : failure.value("task", ""),
-                        failure.value("type", ""), failure.value("message", ""));
+    text +=
+        fmt::format("  last failure in {}: {}",
+                    failure.value("task", "").empty() ? "the job" : failure.value("task", ""), FailureText(failure));
   }
   return text;
 }

@@ -90,10 +90,10 @@ ExitCode Conclude(const std::string& job_id, const json& status, bool as_json) {
     std::string text = fmt::format("Job {} has failed", job_id);
     if (failure.is_object()) {
       const std::string where = failure.value("task", "").empty() ? "" : " in " + failure.value("task", "");
-      text += fmt::format("{}: {}: {}", where, failure.value("type", ""), failure.value("message", ""));
-      if (const std::string stack = failure.value("stack", ""); !stack.empty()) text += "\n" + stack;
+      text += where + ": " + FailureText(failure);
     }
-    std::fputs((text + "\n").c_str(), stderr);
+    if (!text.ends_with('\n')) text += '\n';
+    std::fputs(text.c_str(), stderr);
   } else {
     PrintText(fmt::format("Job {} is {}\n", job_id, state));
   }
@@ -112,6 +112,17 @@ bool AskToCancel(const std::string& job_id) {
 }
 
 }  // namespace
+
+std::string FailureText(const json& failure) {
+  std::string text = fmt::format("{}: {}\n", failure.value("type", ""), failure.value("message", ""));
+  if (const std::string name = failure.value("operator", ""); !name.empty()) text += "in operator '" + name + "'\n";
+  if (const std::string host = failure.value("taskmanager_id", ""); !host.empty()) {
+    text += "on TaskManager " + host + "\n";
+  }
+  text += failure.value("stack", "");
+  if (!text.ends_with('\n')) text += '\n';
+  return text;
+}
 
 std::string StatusLine(const json& status) {
   std::string line = fmt::format("{}  in {}/s  out {}/s", status.value("state", ""),

@@ -18,6 +18,9 @@ absl::StatusOr<ExitCode> WatchJob(RestClient* client, const std::string& job_id,
 // "RUNNING  in 1,234/s  out 56/s  lag 7". Pure.
 std::string StatusLine(const nlohmann::json& status);
 
+// The `failure` of a status in lines: what, in which operator, where, and the stack. Pure.
+std::string FailureText(const nlohmann::json& failure);
+
 }  // namespace penstock::cli
 
 #endif  // PENSTOCK_CLI_JOB_WATCH_H_

@@ -88,7 +88,7 @@ absl::Status Consumer::BeginPoll(Splits& splits) {
   complete_ = complete_ || report->complete;
   splits.SetDiscovering(!complete_);
   discovery_note_ = std::move(report->note);
-  if (discovery_note_.empty()) broker_note_.clear();  // a broker has just answered
+  if (report->answered) broker_note_.clear();
   ShowNote();
   return absl::OkStatus();
 }

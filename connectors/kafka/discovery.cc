@@ -59,6 +59,7 @@ std::vector<TopicPartition> Discovery::NewPartitions(DiscoveryReport& report) {
     report.note = fmt::format("kafka {}: {}; retrying", options_.brokers, MessageOf(topics.status()));
     return {};
   }
+  report.answered = true;
   std::vector<TopicPartition> partitions;
   bool any = false;
   const auto take = [&](const std::string& topic, const TopicInfo& info) {
@@ -195,6 +196,7 @@ void Discovery::Publish(DiscoveryReport report) {
     MutexLock lock(&mutex_);
     for (FoundPartition& each : report.found) pending_.found.push_back(std::move(each));
     pending_.note = std::move(report.note);
+    pending_.answered = report.answered;
     pending_.complete = pending_.complete || report.complete;
     if (!report.failure.ok()) pending_.failure = report.failure;
   }

@@ -57,6 +57,7 @@ struct FoundPartition {
 struct DiscoveryReport {
   std::vector<FoundPartition> found;
   std::string note;       // trouble that is being retried; empty: none
+  bool answered = false;  // a broker told its topics: it is in reach
   bool complete = false;  // every named topic has been found and every partition resolved
   absl::Status failure;   // cannot be cured by trying again
 };

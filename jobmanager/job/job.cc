@@ -146,6 +146,9 @@ void Job::Kill(const std::string& taskmanager_id, bool force) {
   kill.set_job_id(id_);
   kill.set_attempt(attempt_);
   kill.set_force(force);
+  if (const auto at = workers_.by_taskmanager.find(taskmanager_id); at != workers_.by_taskmanager.end()) {
+    at->second.killed = true;
+  }
   effects_.KillWorker(taskmanager_id, std::move(kill));
 }
 

@@ -106,9 +106,11 @@ void Job::OnWorkerExited(const std::string& taskmanager_id, const proto::WorkerE
   }
   const bool told_to_leave = at->second.phase == WorkerPhase::kShuttingDown;
   const bool clean = report.exit_code() == 0 && report.signal() == 0 && !report.start_failed();
-  // What a worker does after it was killed or told to leave is no failure of the job, unless it crashes by itself.
-  const bool expected =
-      clean ? told_to_leave || Ending() : Ending() && (report.signal() == SIGTERM || report.signal() == SIGKILL);
+  // What a worker does after it was killed or told to leave is no failure of the job, unless it crashes by itself. A
+  // SIGKILL that nobody here asked for is the cause, though its peers may have complained first.
+  const bool ended_by_us =
+      Ending() && (report.signal() == SIGTERM || (report.signal() == SIGKILL && at->second.killed));
+  const bool expected = clean ? told_to_leave || Ending() : ended_by_us;
   if (!expected) {
     FailureSnapshot failure = JobFailure(DescribeExit(report), proto::Failure::EXTERNAL, true);
     // Nothing but another program changes that this one cannot be started.
@@ -122,6 +124,9 @@ void Job::OnWorkerExited(const std::string& taskmanager_id, const proto::WorkerE
       stack += fmt::format("{}last lines of its stderr:\n{}", stack.empty() ? "" : "\n", report.stderr_tail());
     }
     failure.failure.set_stack(std::move(stack));
+    failure.failure.set_operator_name(report.operator_name());
+    failure.operator_name = report.operator_name();
+    failure.task_name = report.task_name();
     failure.endpoint = at->second.data_address;
     failure.taskmanager_id = taskmanager_id;
     Fail(Cause::kPrimary, std::move(failure));

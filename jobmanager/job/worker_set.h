@@ -24,6 +24,7 @@ struct WorkerEntry {
   WorkerGatewayPtr gateway;  // null before hello and while disconnected
   std::string data_address;
   int32_t pid = 0;
+  bool killed = false;   // its host was asked to kill it
   int64_t heard_ms = 0;  // monotonic; of the start before hello
 };
 

@@ -269,7 +269,10 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcServerOptions 
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
   parts->server = builder.BuildAndStart();
   if (parts->server == nullptr || bound_port == 0) {
-    return Unavailable("cannot listen on {}: the port is taken, or the address is not of this machine", address);
+    return Unavailable(
+        "cannot listen on {}: the port is taken, or the address is not of this machine; set "
+        "jobmanager.rpc.port or jobmanager.rpc.address",
+        address);
   }
   parts->address = fmt::format("{}:{}", options.address, bound_port);
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(parts)));

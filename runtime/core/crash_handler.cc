@@ -167,6 +167,14 @@ void WalkFramePointers(const Registers& registers) {
   }
 }
 
+// Last, because it reads memory that the crash may have spoiled.
+void WritePlace() {
+  const CrashPlace place = crash_place;
+  if (place.task != nullptr) Line().Text("task ").Text(place.task).Text("\n").Write(crash_fd);
+  if (place.where == nullptr || place.name_of == nullptr) return;
+  Line().Text("operator ").Text(place.name_of(place.where)).Text("\n").Write(crash_fd);
+}
+
 void OnCrash(int signal_number, siginfo_t* info, void* context) {
   if (!crashed.exchange(true)) {  // the first thread that crashes tells its story; a crash in here ends it at once
     const Registers registers = RegistersOf(static_cast<const ucontext_t*>(context));
@@ -178,6 +186,7 @@ void OnCrash(int signal_number, siginfo_t* info, void* context) {
     Walk walk{registers.pc};
     if (FindModule(registers.pc) != nullptr) _Unwind_Backtrace(OnUnwoundFrame, &walk);
     if (walk.frames == 0) WalkFramePointers(registers);
+    WritePlace();
   }
   signal(signal_number, SIG_DFL);
   raise(signal_number);  // is delivered when this handler returns

@@ -5,6 +5,8 @@
 // handler was installed. Grammar of the file, one item a line:
 //   signal <number> <code> <fault address, hex>
 //   frame <pc, hex> <offset in module, hex> <module path or ?>     (the crashed function first)
+//   task <label>             what the thread that crashed was doing, where it said so
+//   operator <name>
 #ifndef PENSTOCK_RUNTIME_CORE_CRASH_HANDLER_H_
 #define PENSTOCK_RUNTIME_CORE_CRASH_HANDLER_H_
 
@@ -18,6 +20,15 @@
 namespace penstock {
 
 inline constexpr int kCrashFramesMax = 64;
+
+// What the calling thread is doing, for the report of a crash in it. Plain words, written by the thread itself: it
+// costs a store, also for every record. What they point to must live as long as they stand here.
+struct CrashPlace {
+  const char* task = nullptr;
+  const void* where = nullptr;                          // inside user code: whose
+  const char* (*name_of)(const void* where) = nullptr;  // its name
+};
+inline constinit thread_local CrashPlace crash_place;
 
 // Once per process. The file is created at once (empty), so that a crash needs no more than a descriptor. The calling
 // thread gets an alternate stack. FailedPrecondition: the file cannot be created, or a handler is installed already.

@@ -5,6 +5,7 @@
 #include <grpcpp/impl/codegen/rpc_service_method.h>
 #include <grpcpp/impl/codegen/service_type.h>
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <thread>
@@ -27,6 +28,7 @@ using grpc::internal::RpcMethod;
 
 // HTTP/2's own window must not be the brake: credits are.
 constexpr int kStreamLookaheadBytes = 8 * 1024 * 1024;
+constexpr int64_t kConnectSliceMs = 50;
 constexpr int kHttp2FrameBytesMax = 16 * 1024 * 1024 - 1;
 
 grpc::ByteBuffer FromString(const std::string& bytes) {
@@ -151,6 +153,7 @@ class GrpcExchangeEndpoint final : public ExchangeEndpoint {
 
   void Shutdown() override {
     std::vector<std::thread> dialers;
+    stopping_ = true;
     {
       MutexLock lock(&mutex_);
       for (PeerLink* link : links_) link->Stop();
@@ -171,9 +174,7 @@ class GrpcExchangeEndpoint final : public ExchangeEndpoint {
     arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamLookaheadBytes);
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kHttp2FrameBytesMax);
     const auto channel = grpc::CreateCustomChannel(peer_address, grpc::InsecureChannelCredentials(), arguments);
-    const gpr_timespec deadline =
-        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(kPeerConnectTimeoutMs, GPR_TIMESPAN));
-    if (!channel->WaitForConnected(deadline)) {
+    if (!Connect(*channel)) {
       link.Break(Unavailable("worker {} did not answer at {} within {} s", link.peer_name(), peer_address,
                              kPeerConnectTimeoutMs / 1000));
       return;
@@ -190,8 +191,20 @@ class GrpcExchangeEndpoint final : public ExchangeEndpoint {
     stream->Finish();
   }
 
+  // In slices, since nothing interrupts gRPC's wait: a peer may be gone before we have met it.
+  bool Connect(grpc::Channel& channel) const {
+    for (int64_t waited_ms = 0; waited_ms < kPeerConnectTimeoutMs && !stopping_; waited_ms += kConnectSliceMs) {
+      if (channel.WaitForConnected(
+              gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(kConnectSliceMs, GPR_TIMESPAN)))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   const JobId job_;
   const AttemptId attempt_;
+  std::atomic<bool> stopping_{false};
   ExchangeService service_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;

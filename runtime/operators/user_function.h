@@ -4,13 +4,27 @@
 
 #include <utility>
 
+#include "runtime/core/crash_handler.h"
 #include "runtime/task/operator.h"
 
 namespace penstock {
 
-// Runs fn; an exception passes on, after the operator has been noted. Costs nothing while nothing is thrown.
+// While it lives, a crash of this thread is in the user code of that operator. Calls nest: a function may emit.
+class UserCodeMark {
+ public:
+  explicit UserCodeMark(const OperatorContext* context) : outer_(crash_place.where) { crash_place.where = context; }
+  ~UserCodeMark() { crash_place.where = outer_; }
+  UserCodeMark(const UserCodeMark&) = delete;
+  UserCodeMark& operator=(const UserCodeMark&) = delete;
+
+ private:
+  const void* const outer_;
+};
+
+// Runs fn; an exception passes on, after the operator has been noted. Costs two stores while nothing goes wrong.
 template <class Fn>
 decltype(auto) CallUser(OperatorContext* context, Fn&& fn) {
+  const UserCodeMark mark(context);
   try {
     return std::forward<Fn>(fn)();
   } catch (...) {

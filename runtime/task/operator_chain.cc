@@ -86,25 +86,11 @@ class ChainOperatorContext final : public OperatorContext {
   const RestoredState* const restored_;
 };
 
-namespace {
-
-// Without checkpoints: changes are not tracked.
-KeyedBackendOptions BackendOptions(const TaskInfo& info, const Clock& clock) {
-  KeyedBackendOptions options;
-  options.key_groups = info.key_groups;
-  options.range = RangeOfSubtask(info.subtask, info.parallelism, info.key_groups);
-  options.clock = &clock;
-  options.track_changes = false;
-  return options;
-}
-
-}  // namespace
-
 OperatorChain::OperatorChain(const CompiledGraph& graph, const CompiledVertex& vertex, const TaskInfo& info,
                              const Clock& clock, std::shared_ptr<Mailbox> mailbox, MetricRegistry& registry,
                              const std::vector<std::unique_ptr<ResultPartition>>& partitions,
-                             const TaskRestore* restore)
-    : info_(info), clock_(clock), mailbox_(std::move(mailbox)), keyed_backend_(BackendOptions(info, clock)) {
+                             const TaskRestore* restore, KeyedBackendOptions keyed)
+    : info_(info), clock_(clock), mailbox_(std::move(mailbox)), keyed_backend_(std::move(keyed)), restore_(restore) {
   for (const int id : vertex.nodes) {
     const LogicalNode& node = graph.logical->nodes[id];
     groups_.push_back(registry.CreateGroup("penstock_operator", {{"job", info.job_name},
@@ -114,6 +100,7 @@ OperatorChain::OperatorChain(const CompiledGraph& graph, const CompiledVertex& v
     contexts_.push_back(std::make_unique<ChainOperatorContext>(*this, node.name, node.uid, *groups_.back(),
                                                                StateOf(restore, node.uid)));
     uids_.push_back(node.uid);
+    has_keyed_state_ = has_keyed_state_ || !node.states.empty();
     operators_.push_back(node.factory->create());
   }
   if (graph.logical->nodes[vertex.nodes.front()].is_source) {
@@ -177,7 +164,9 @@ absl::Status OperatorChain::Open() {
       return status;
     }
   }
-  return keyed_backend_.Start({});
+  // The JobManager has looked for state of operators that are gone; a chain that is cut otherwise now sees tables of
+  // its old neighbours, and leaves them to those.
+  return keyed_backend_.Start(restore_ != nullptr ? restore_->keyed : std::vector<ChainPart>(), true);
 }
 
 bool OperatorChain::HasPending() const {
@@ -218,7 +207,10 @@ absl::Status OperatorChain::Snapshot(TaskSnapshot& snapshot) {
     }
     if (!writer.states().empty()) snapshot.operators[uids_[i]] = writer.states();
   }
-  return absl::OkStatus();
+  if (!has_keyed_state_) return absl::OkStatus();
+  absl::StatusOr<KeyedSnapshot> keyed = keyed_backend_.Cut(snapshot.barrier.id);
+  if (keyed.ok()) snapshot.keyed = *std::move(keyed);
+  return keyed.status();
 }
 
 void OperatorChain::OnDecided(uint64_t checkpoint_id) {

@@ -32,7 +32,8 @@ class OperatorChain {
   // chain.
   OperatorChain(const CompiledGraph& graph, const CompiledVertex& vertex, const TaskInfo& info, const Clock& clock,
                 std::shared_ptr<Mailbox> mailbox, MetricRegistry& registry,
-                const std::vector<std::unique_ptr<ResultPartition>>& partitions, const TaskRestore* restore);
+                const std::vector<std::unique_ptr<ResultPartition>>& partitions, const TaskRestore* restore,
+                KeyedBackendOptions keyed);
   ~OperatorChain();
 
   absl::Status Open();
@@ -48,6 +49,9 @@ class OperatorChain {
   // At a barrier, in this order; the barrier goes downstream between them.
   absl::Status PrepareBarrier(const Barrier& barrier);
   absl::Status Snapshot(TaskSnapshot& snapshot);
+  // Between records: a bounded amount of work for keyed state.
+  absl::Status Trickle() { return has_keyed_state_ ? keyed_backend_.Trickle() : absl::OkStatus(); }
+  KeyedBackend& keyed_backend() { return keyed_backend_; }
   void OnDecided(uint64_t checkpoint_id);
   void OnAborted(uint64_t checkpoint_id);
   bool NeedsFinalCheckpoint() const;
@@ -63,7 +67,6 @@ class OperatorChain {
   void CountRecordIn() { records_in_.Add(); }
 
   SplitTable& splits() { return splits_; }
-  KeyedBackend& keyed_backend() { return keyed_backend_; }
   void ReadStats(TaskStats& stats) const;  // any thread
 
  private:
@@ -79,6 +82,8 @@ class OperatorChain {
   const std::shared_ptr<Mailbox> mailbox_;
   SplitTable splits_;
   KeyedBackend keyed_backend_;
+  const TaskRestore* const restore_;
+  bool has_keyed_state_ = false;
   std::vector<std::unique_ptr<MetricGroup>> groups_;  // by position in vertex.nodes
   std::vector<std::unique_ptr<ChainOperatorContext>> contexts_;
   std::vector<std::unique_ptr<Operator>> operators_;

@@ -27,7 +27,7 @@ std::string Demangle(const char* name) {
 
 Task::Task(const CompiledGraph& graph, const CompiledVertex& vertex, TaskInfo info, Environment environment,
            std::shared_ptr<Mailbox> mailbox, std::vector<std::unique_ptr<ResultPartition>> partitions,
-           std::unique_ptr<const TaskRestore> restore)
+           std::unique_ptr<const TaskRestore> restore, KeyedBackendOptions keyed)
     : graph_(graph),
       vertex_(vertex),
       info_(std::move(info)),
@@ -36,7 +36,8 @@ Task::Task(const CompiledGraph& graph, const CompiledVertex& vertex, TaskInfo in
       partitions_(std::move(partitions)),
       restore_(std::move(restore)),
       gate_([mailbox = mailbox_] { mailbox->Wake(); }),
-      chain_(graph_, vertex_, info_, environment_.clock, mailbox_, environment_.registry, partitions_, restore_.get()),
+      chain_(graph_, vertex_, info_, environment_.clock, mailbox_, environment_.registry, partitions_, restore_.get(),
+             std::move(keyed)),
       sources_started_(environment.checkpointing == Checkpointing::kOff) {}
 
 Task::~Task() {
@@ -61,7 +62,12 @@ void Task::Start() {
   thread_ = std::thread([this] {
     const ThreadCrashStack crash_stack;  // so that even a stack overflow in user code is reported
     SetThreadName(info_.vertex_name);
+    const std::string label = info_.Label();
+    crash_place = {.task = label.c_str(), .name_of = [](const void* context) {
+                     return static_cast<const OperatorContext*>(context)->operator_name().c_str();
+                   }};
     Run();
+    crash_place = {};
   });
 }
 
@@ -231,6 +237,7 @@ void Task::OnTimeChange() {
 }
 
 void Task::AfterBatch() {
+  TrickleState();
   const int64_t now_ns = environment_.clock.MonotonicNs();
   // Source chains make their watermarks here; others only look for idleness now and then.
   if (chain_.source() != nullptr ||

@@ -44,6 +44,8 @@ class TaskListener {
   // What the task hands in for a checkpoint. last: the task has come to its end, and this stands for all checkpoints
   // to come (its barrier is meaningless).
   virtual void OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool last) = 0;
+  // A new base of the task's keyed state, to be made durable; then Task::OnBaseDurable.
+  virtual void OnNewBase(const TaskInfo& info, ChainPart base) = 0;
 };
 
 // Captures the raw stack of the newest throw of this thread; set by the program's main.
@@ -63,7 +65,7 @@ class Task {
   // added to the gate before Start.
   Task(const CompiledGraph& graph, const CompiledVertex& vertex, TaskInfo info, Environment environment,
        std::shared_ptr<Mailbox> mailbox, std::vector<std::unique_ptr<ResultPartition>> partitions,
-       std::unique_ptr<const TaskRestore> restore);
+       std::unique_ptr<const TaskRestore> restore, KeyedBackendOptions keyed);
   ~Task();
 
   // A channel of the gate, fed by one producer subtask over compiled edge `edge`. Before Start.
@@ -77,6 +79,8 @@ class Task {
   void TriggerCheckpoint(const Barrier& barrier);
   void OnDecided(uint64_t checkpoint_id);
   void OnAborted(uint64_t checkpoint_id);
+  // durable: false gives the base up; another is made later.
+  void OnBaseDurable(uint64_t base_id, bool durable);
   bool ended() const { return ended_.load(); }
   void Join();
 
@@ -116,6 +120,7 @@ class Task {
   bool MayEnd() const;
   void AwaitFinalCheckpoint();
   void HandInLast();
+  void TrickleState();
   void Flush();
   bool Stopping() const { return mailbox_->cancelled() || failed_; }
   void FailWith(const absl::Status& status, TaskFailure::Domain domain);

@@ -28,6 +28,26 @@ void Task::OnAborted(uint64_t checkpoint_id) {
   });
 }
 
+void Task::OnBaseDurable(uint64_t base_id, bool durable) {
+  mailbox_->PostBetweenRecords([this, base_id, durable] {
+    if (durable) {
+      chain_.keyed_backend().OnBaseDurable(base_id);
+    } else {
+      chain_.keyed_backend().OnBaseFailed(base_id);
+    }
+  });
+}
+
+void Task::TrickleState() {
+  if (absl::Status status = chain_.Trickle(); !status.ok()) {
+    return FailWith(status, TaskFailure::Domain::kInternal);
+  }
+  if (environment_.checkpointing == Checkpointing::kOff) return;
+  if (std::optional<ChainPart> base = chain_.keyed_backend().TakeNewBase()) {
+    environment_.listener.OnNewBase(info_, *std::move(base));
+  }
+}
+
 bool Task::PrepareSource() {
   const absl::StatusOr<bool> prepared = chain_.source()->Prepare();
   if (!prepared.ok()) {

@@ -4,10 +4,13 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "runtime/checkpoint/barrier.h"
 #include "runtime/record/time.h"
+#include "runtime/state/chain.h"
 #include "runtime/task/operator_state.h"
 
 namespace penstock {
@@ -18,6 +21,7 @@ inline constexpr uint64_t kLastSnapshot = UINT64_MAX;
 struct TaskSnapshot {
   Barrier barrier;
   std::map<std::string, std::map<std::string, OperatorState>> operators;  // by uid and name
+  std::optional<KeyedSnapshot> keyed;                                     // with keyed state only
   TimestampMs watermark = kNoTimestamp;                                   // of the task's input
   int64_t sync_us = 0;
   int64_t alignment_us = 0;
@@ -27,6 +31,7 @@ struct TaskSnapshot {
 
 struct TaskRestore {
   std::map<std::string, RestoredState> operators;  // by uid
+  std::vector<ChainPart> keyed;                    // masked to the task's key groups
   TimestampMs watermark = kNoTimestamp;
 };
 

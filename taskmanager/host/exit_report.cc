@@ -28,6 +28,14 @@ std::string LoaderComplaint(const std::string& stderr_tail) {
   return stderr_tail.substr(at, stderr_tail.find('\n', at) - at);
 }
 
+// What the crashed thread was doing: the lines of the crash file that begin with the kind.
+std::string CrashLine(const std::string& crash, const std::string& kind) {
+  const size_t at = crash.find("\n" + kind + " ");
+  if (at == std::string::npos) return "";
+  const size_t begin = at + kind.size() + 2;
+  return crash.substr(begin, crash.find('\n', begin) - begin);
+}
+
 std::string ReadUntilEnd(int fd) {
   std::string text;
   const int64_t deadline_ms = Clock::System().MonotonicMs() + kSymbolizeMs;
@@ -65,7 +73,11 @@ proto::WorkerExited DescribeExit(const std::string& job_id, uint32_t attempt, Pr
   report.set_exit_code(end.exit_code);
   report.set_signal(end.signal);
   if (end.signal != 0) {
-    if (!TailOfFile(crash_path, kCrashFileBytesMax).empty()) report.set_stack(symbolize(crash_path));
+    const std::string crash = TailOfFile(crash_path, kCrashFileBytesMax);
+    if (crash.empty()) return report;
+    report.set_stack(symbolize(crash_path));
+    report.set_task_name(CrashLine(crash, "task"));
+    report.set_operator_name(CrashLine(crash, "operator"));
     return report;
   }
   if (report.exit_code() == kExitOfLoader) {

@@ -143,6 +143,11 @@ TEST_CASE("A signal without a crash file has no stack", "[host]") {
   std::ofstream(crash) << "signal 11 1 0\n";
   const auto report = DescribeExit("j", 1, {.signal = 11}, "", crash, symbolize);
   CHECK(report.stack() == "from " + crash);
+  CHECK(report.task_name().empty());
+  std::ofstream(crash) << "signal 11 1 0\nframe 1 1 ?\ntask numbers -> look up (2/4)\noperator look up\n";
+  const auto placed = DescribeExit("j", 1, {.signal = 11}, "", crash, symbolize);
+  CHECK(placed.task_name() == "numbers -> look up (2/4)");
+  CHECK(placed.operator_name() == "look up");
   CHECK(report.signal() == 11);
   CHECK(report.exit_code() == -1);
 }

@@ -10,12 +10,14 @@
 #include "runtime/core/storage/storage.h"
 #include "taskmanager/program/job_graph.h"
 #include "taskmanager/program/local_cluster.h"
+#include "tests/support/gate.h"
 #include "tests/support/test_job.h"
 
 namespace penstock::program {
 namespace {
 
 using taskmanager::LocalCluster;
+using testing::Gate;
 using testing::NumberedSource;
 using testing::VectorSink;
 
@@ -108,9 +110,9 @@ TEST_CASE("a job that fails goes on from its last checkpoint, and nothing is los
 TEST_CASE("a cancelled job keeps its checkpoints, and its uid must say how to go on", "[checkpoint]") {
   const Directory directory;
   FailingJob job;
-  std::atomic<bool> held{true};
-  job.sink.shared->on_write = [&held](const int64_t& value, Context& context) {
-    if (value > 1000) context.WaitUntil("the test", [&] { return !held.load(); });
+  Gate gate;
+  job.sink.shared->on_write = [&gate](const int64_t& value, Context& context) {
+    if (value > 1000) gate.Pass(context);
   };
   const JobDefinition definition = DefinitionOf(job);
   const auto cluster = StartCluster(definition);
@@ -124,7 +126,7 @@ TEST_CASE("a cancelled job keeps its checkpoints, and its uid must say how to go
   }
   REQUIRE(cluster->Cancel(*id).ok());
   REQUIRE(absl::IsCancelled(cluster->AwaitEnd(*id, std::chrono::seconds(30))));
-  held = false;
+  gate.Open();
 
   const auto again = cluster->Submit(graph->graph, {}, config);
   REQUIRE_FALSE(again.ok());
@@ -144,9 +146,9 @@ TEST_CASE("a cancelled job keeps its checkpoints, and its uid must say how to go
 TEST_CASE("stop with a savepoint ends the job, and -s begins from it at another parallelism", "[checkpoint]") {
   const Directory directory;
   FailingJob job;
-  std::atomic<bool> held{true};
-  job.sink.shared->on_write = [&held](const int64_t& value, Context& context) {
-    if (value > 2000) context.WaitUntil("the test", [&] { return !held.load(); });
+  Gate gate;
+  job.sink.shared->on_write = [&gate](const int64_t& value, Context& context) {
+    if (value > 2000) gate.Pass(context);
   };
   const JobDefinition definition = DefinitionOf(job);
   const auto cluster = StartCluster(definition);
@@ -162,7 +164,7 @@ TEST_CASE("stop with a savepoint ends the job, and -s begins from it at another 
       *id, {.kind = proto::Manifest::SAVEPOINT, .ending = proto::TriggerCheckpoint::SUSPEND});
   INFO(asked.status());
   REQUIRE(asked.ok());
-  held = false;
+  gate.Open();
   REQUIRE(cluster->AwaitEnd(*id, std::chrono::seconds(60)).ok());
   const auto ended = cluster->Job(*id);
   REQUIRE(ended->checkpoints->history.front().kind == proto::Manifest::SAVEPOINT);

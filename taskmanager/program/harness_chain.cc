@@ -44,8 +44,13 @@ struct HarnessChain::Parts {
     graph.logical = compiled.logical;
     graph.vertices.emplace_back();
     for (const LogicalNode& node : graph.logical->nodes) graph.vertices[0].nodes.push_back(node.id);
-    chain =
-        std::make_unique<OperatorChain>(graph, graph.vertices[0], info, clock, mailbox, registry, partitions, nullptr);
+    KeyedBackendOptions keyed;
+    keyed.key_groups = info.key_groups;
+    keyed.range = RangeOfSubtask(info.subtask, info.parallelism, info.key_groups);
+    keyed.clock = &clock;
+    keyed.track_changes = false;
+    chain = std::make_unique<OperatorChain>(graph, graph.vertices[0], info, clock, mailbox, registry, partitions,
+                                            nullptr, std::move(keyed));
     return chain->Open();
   }
 

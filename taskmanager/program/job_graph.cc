@@ -28,6 +28,19 @@ absl::StatusOr<worker::JobExecutorOptions> OptionsOf(const proto::WorkerSpec& sp
   options.segment_bytes = static_cast<int32_t>(config.GetBytes("taskmanager.memory.segment-size"));
   options.task.buffer_timeout_ms = config.GetDurationMs("execution.buffer-timeout");
   options.task.auto_watermark_interval_ms = config.GetDurationMs("pipeline.auto-watermark-interval");
+  options.work_dir = spec.work_dir();
+  if (const std::string local = config.GetString("state.backend.local-dir"); !local.empty()) {
+    options.work_dir = fmt::format("{}/{}-{}", local, spec.job_id(), spec.attempt());
+  }
+  options.state.rocksdb = config.GetString("state.backend.type") == "rocksdb";
+  options.state.memory_bytes = config.GetBytes("state.memory.size");
+  options.state.write_buffer_bytes = config.GetBytes("state.backend.rocksdb.writebuffer.size");
+  options.state.max_background_jobs = static_cast<int>(config.GetInt("state.backend.rocksdb.thread.num"));
+  options.state.dynamic_levels = config.GetBool("state.backend.rocksdb.compaction.level.use-dynamic-size");
+  const std::string compression = config.GetString("state.backend.rocksdb.compression");
+  options.state.compression = compression == "zstd"  ? RocksCompression::kZstd
+                              : compression == "lz4" ? RocksCompression::kLz4
+                                                     : RocksCompression::kNone;
   options.throw_stack = &LastThrowStack;
   options.symbolize = &SymbolizeHere;
   return options;

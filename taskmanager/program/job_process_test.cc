@@ -44,6 +44,8 @@ TEST_CASE("User code that throws or crashes fails its job only, and the author s
 
   const auto crashed = cluster.RunToFailure("segv");
   CHECK(crashed.failure.message().find("SIGSEGV") != std::string::npos);
+  CHECK(crashed.operator_name == "look up");
+  CHECK(crashed.task_name.find("/2)") != std::string::npos);
   INFO(crashed.failure.stack());
   CHECK(crashed.failure.stack().find("GoWrong") != std::string::npos);
   CHECK(crashed.failure.stack().find("faulty_job.cc:") != std::string::npos);

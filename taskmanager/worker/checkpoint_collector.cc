@@ -3,35 +3,56 @@
 #include <algorithm>
 
 #include "runtime/core/log.h"
+#include "runtime/core/status.h"
 #include "taskmanager/worker/task_handle.h"
 
 namespace penstock::worker {
 namespace {
 
-proto::SubtaskSnapshot ToProto(const TaskInfo& info, const TaskSnapshot& snapshot, bool finished) {
+proto::SubtaskSnapshot ToProto(const TaskInfo& info, const TaskSnapshot& snapshot, bool finished,
+                               const StateUpload& upload) {
   proto::SubtaskSnapshot out;
   out.set_vertex_id(info.vertex_id);
   out.set_subtask(info.subtask);
   out.set_finished(finished);
-  out.set_handle(HandleOf(info, snapshot).SerializeAsString());
+  proto::TaskHandle handle = HandleOf(info, snapshot);
+  int64_t keyed_bytes = 0;
+  if (snapshot.keyed) {
+    std::set<std::string> objects;
+    handle.set_keyed(upload.Encode(*snapshot.keyed, &objects));
+    for (const std::string& object : objects) out.add_files()->set_name(object);
+    keyed_bytes = snapshot.keyed->TotalBytes();
+  }
+  out.set_handle(handle.SerializeAsString());
   proto::SnapshotFigures& figures = *out.mutable_figures();
   figures.set_sync_us(snapshot.sync_us);
   figures.set_alignment_us(snapshot.alignment_us);
   figures.set_start_delay_us(snapshot.start_delay_us);
   figures.set_waited_for(snapshot.waited_for);
-  figures.set_state_bytes(static_cast<int64_t>(out.handle().size()));
+  figures.set_state_bytes(static_cast<int64_t>(out.handle().size()) + keyed_bytes);
   return out;
 }
 
 }  // namespace
 
-CheckpointCollector::CheckpointCollector(std::string generation, std::set<Subtask> subtasks, TaskEvents& events,
-                                         const Clock& clock)
+CheckpointCollector::CheckpointCollector(std::string generation, std::set<Subtask> subtasks,
+                                         std::shared_ptr<Storage> storage, std::string prefix, BaseDone base_done,
+                                         TaskEvents& events, const Clock& clock)
     : generation_(std::move(generation)),
       subtasks_(std::move(subtasks)),
+      base_done_(std::move(base_done)),
       events_(events),
       clock_(clock),
+      upload_(std::move(storage), std::move(prefix)),
       uploader_("checkpoint", clock) {}
+
+void CheckpointCollector::OnNewBase(const TaskInfo& info, ChainPart base) {
+  uploader_.Post([this, info, base = std::move(base)] {
+    const absl::Status status = upload_.UploadBase(base);
+    if (!status.ok()) PENSTOCK_LOG(warn, "the base of {} could not be uploaded: {}", info.Label(), MessageOf(status));
+    base_done_(info, base.id, status.ok());
+  });
+}
 
 CheckpointCollector::Open* CheckpointCollector::FindOrOpen(uint64_t id) {
   if (static_cast<int64_t>(id) <= done_) return nullptr;
@@ -89,13 +110,38 @@ void CheckpointCollector::Upload(uint64_t id, std::map<Subtask, HandedIn> handed
   proto::CheckpointAck ack;
   ack.mutable_checkpoint()->set_id(id);
   ack.mutable_checkpoint()->set_generation(generation_);
-  for (const auto& [subtask, part] : handed_in) {
-    *ack.add_subtasks() = ToProto(part.info, part.snapshot, finished.contains(subtask));
+  if (const absl::Status status = FillAck(id, handed_in, finished, ack); !status.ok()) {
+    proto::CheckpointDeclined declined;
+    *declined.mutable_checkpoint() = ack.checkpoint();
+    declined.set_vertex_id(handed_in.begin()->first.first);
+    declined.set_subtask(handed_in.begin()->first.second);
+    declined.set_reason(MessageOf(status));
+    return events_.OnCheckpointDeclined(std::move(declined));
   }
   for (proto::SubtaskSnapshot& subtask : *ack.mutable_subtasks()) {
     subtask.mutable_figures()->set_async_us((clock_.MonotonicNs() - began_ns) / 1000);
   }
   events_.OnCheckpointAck(std::move(ack));
+}
+
+absl::Status CheckpointCollector::FillAck(uint64_t id, const std::map<Subtask, HandedIn>& handed_in,
+                                          const std::set<Subtask>& finished, proto::CheckpointAck& ack) {
+  std::vector<const KeyedSnapshot*> keyed;
+  for (const auto& [subtask, part] : handed_in) {
+    if (part.snapshot.keyed) keyed.push_back(&*part.snapshot.keyed);
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const int64_t written_bytes, upload_.UploadSegments(id, keyed));
+  for (const auto& [subtask, part] : handed_in) {
+    *ack.add_subtasks() = ToProto(part.info, part.snapshot, finished.contains(subtask), upload_);
+  }
+  // One object for all: its bytes are counted with the first that hands in keyed state.
+  for (proto::SubtaskSnapshot& subtask : *ack.mutable_subtasks()) {
+    if (subtask.files_size() == 0) continue;
+    subtask.mutable_figures()->set_written_bytes(written_bytes);
+    break;
+  }
+  upload_.Retain(keyed);
+  return absl::OkStatus();
 }
 
 }  // namespace penstock::worker

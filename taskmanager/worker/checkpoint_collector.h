@@ -8,6 +8,7 @@
 #define PENSTOCK_TASKMANAGER_WORKER_CHECKPOINT_COLLECTOR_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -20,6 +21,7 @@
 #include "runtime/core/mutex.h"
 #include "runtime/task/task_info.h"
 #include "runtime/task/task_snapshot.h"
+#include "taskmanager/worker/state_upload.h"
 #include "taskmanager/worker/task_executor.h"
 
 namespace penstock::worker {
@@ -30,12 +32,17 @@ class CheckpointCollector {
  public:
   using Subtask = std::pair<std::string, int>;  // vertex id, subtask
 
-  // subtasks: all of this worker. events and clock outlive the collector.
-  CheckpointCollector(std::string generation, std::set<Subtask> subtasks, TaskEvents& events, const Clock& clock);
+  // Told on the uploader's thread what became of a base.
+  using BaseDone = std::function<void(const TaskInfo& task, uint64_t base_id, bool durable)>;
+
+  // subtasks: all of this worker. prefix: of the objects this worker writes. events and clock outlive the collector.
+  CheckpointCollector(std::string generation, std::set<Subtask> subtasks, std::shared_ptr<Storage> storage,
+                      std::string prefix, BaseDone base_done, TaskEvents& events, const Clock& clock);
   ~CheckpointCollector() { uploader_.Stop(); }
 
   void OnTrigger(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool last) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnNewBase(const TaskInfo& info, ChainPart base);
   // Decided or given up: nothing up to this id is gathered any more.
   void OnDone(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -52,8 +59,12 @@ class CheckpointCollector {
   void UploadWhenWhole(uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Upload(uint64_t id, std::map<Subtask, HandedIn> handed_in, const std::set<Subtask>& finished);
 
+  absl::Status FillAck(uint64_t id, const std::map<Subtask, HandedIn>& handed_in, const std::set<Subtask>& finished,
+                       proto::CheckpointAck& ack);
+
   const std::string generation_;
   const std::set<Subtask> subtasks_;
+  const BaseDone base_done_;
   TaskEvents& events_;
   const Clock& clock_;
 
@@ -62,7 +73,8 @@ class CheckpointCollector {
   std::map<Subtask, HandedIn> last_ ABSL_GUARDED_BY(mutex_);  // of subtasks that have ended
   int64_t done_ ABSL_GUARDED_BY(mutex_) = -1;                 // the largest id that is over
 
-  Actor uploader_;  // last: its thread uses all of the above
+  StateUpload upload_;  // the uploader's thread only
+  Actor uploader_;      // last: its thread uses all of the above
 };
 
 }  // namespace penstock::worker

@@ -39,6 +39,11 @@ bool IsEnd(TaskState state) {
   return state == TaskState::kFinished || state == TaskState::kCanceled || state == TaskState::kFailed;
 }
 
+bool HasKeyedState(const CompiledGraph& graph, const CompiledVertex& vertex) {
+  return std::any_of(vertex.nodes.begin(), vertex.nodes.end(),
+                     [&](int node) { return !graph.logical->nodes[node].states.empty(); });
+}
+
 int64_t ResidentBytes() {
   std::ifstream statm("/proc/self/statm");
   int64_t total = 0;
@@ -113,7 +118,8 @@ JobExecutor::JobExecutor(CompiledGraph graph, JobExecutorOptions options, TaskEv
       buffers_group_(registry.CreateGroup("penstock_worker", {{"job", graph_.graph.name()}})),
       pool_(BufferPool::Create(
           options_.segment_bytes,
-          static_cast<int>(std::max<int64_t>(8, options_.network_memory_bytes / options_.segment_bytes)))) {
+          static_cast<int>(std::max<int64_t>(8, options_.network_memory_bytes / options_.segment_bytes)))),
+      backends_(options_.state, options_.work_dir, clock_) {
   buffers_group_->SetGauge("network_buffers_total", [this] { return pool_->buffer_count(); });
   buffers_group_->SetGauge("network_buffers_used", [this] { return pool_->used(); });
 }
@@ -125,6 +131,7 @@ JobExecutor::~JobExecutor() {
     while (running_ > 0) ended_.Wait(&mutex_);
   }
   if (endpoint_ != nullptr) endpoint_->Shutdown();  // before the links go
+  collector_.reset();                               // what it still uploads speaks to tasks
   MutexLock lock(&mutex_);
   tasks_.clear();
 }
@@ -148,9 +155,9 @@ absl::Status JobExecutor::Deploy(const proto::DeployTasks& deploy) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<RestoreSource>> JobExecutor::ReadRestore(const proto::CheckpointPlan& plan) const {
+absl::StatusOr<std::optional<RestoreSource>> JobExecutor::ReadRestore(const proto::CheckpointPlan& plan,
+                                                                      std::shared_ptr<Storage> storage) const {
   if (plan.restore_manifest().empty()) return std::nullopt;
-  PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<Storage> storage, OpenStorage(plan.storage()));
   PENSTOCK_ASSIGN_OR_RETURN(const std::string bytes, storage->ReadAll(plan.restore_manifest()));
   PENSTOCK_ASSIGN_OR_RETURN(const proto::Manifest manifest, DecodeManifest(bytes, plan.restore_manifest()));
   if (manifest.checkpoint_id() != plan.restore_id() || manifest.generation() != plan.restore_generation()) {
@@ -158,12 +165,17 @@ absl::StatusOr<std::optional<RestoreSource>> JobExecutor::ReadRestore(const prot
                               plan.restore_manifest(), manifest.checkpoint_id(), manifest.generation(),
                               plan.restore_id(), plan.restore_generation());
   }
-  PENSTOCK_ASSIGN_OR_RETURN(RestoreSource source, RestoreSource::From(manifest));
+  PENSTOCK_ASSIGN_OR_RETURN(RestoreSource source, RestoreSource::From(manifest, std::move(storage)));
   return std::optional<RestoreSource>(std::move(source));
 }
 
 absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto::CheckpointPlan& plan) {
-  PENSTOCK_ASSIGN_OR_RETURN(const std::optional<RestoreSource> source, ReadRestore(plan));
+  std::shared_ptr<Storage> storage;
+  if (plan.enabled()) {
+    PENSTOCK_ASSIGN_OR_RETURN(storage, OpenStorage(plan.storage()));
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const std::optional<RestoreSource> source, ReadRestore(plan, storage));
+  backends_.SetStatefulTasks(StatefulTasks(deployment));
   const auto checkpointing = plan.enabled() ? Checkpointing::kOn : Checkpointing::kOff;
   std::set<CheckpointCollector::Subtask> subtasks;
   for (size_t v = 0; v < graph_.vertices.size(); ++v) {
@@ -194,16 +206,35 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
         PENSTOCK_ASSIGN_OR_RETURN(restore, source->For(info, uids));
       }
       subtasks.emplace(vertex.id, subtask);
+      KeyedBackendOptions keyed = backends_.For(info, HasKeyedState(graph_, vertex), plan.enabled(), plan.generation());
       tasks_[{static_cast<int>(v), subtask}] = std::make_unique<Task>(
           graph_, vertex, std::move(info),
           Task::Environment{clock_, registry_, *this, options_.task, options_.throw_stack, checkpointing},
-          std::move(mailbox), std::move(partitions), std::move(restore));
+          std::move(mailbox), std::move(partitions), std::move(restore), std::move(keyed));
     }
   }
-  if (plan.enabled()) {
-    collector_ = std::make_unique<CheckpointCollector>(plan.generation(), std::move(subtasks), events_, clock_);
-  }
+  if (plan.enabled()) MakeCollector(deployment, plan, std::move(subtasks), std::move(storage));
   return absl::OkStatus();
+}
+
+int JobExecutor::StatefulTasks(const Deployment& deployment) const {
+  int tasks = 0;
+  for (size_t v = 0; v < graph_.vertices.size(); ++v) {
+    if (!HasKeyedState(graph_, graph_.vertices[v])) continue;
+    const std::vector<int>& workers = deployment.worker_of[v];
+    tasks += static_cast<int>(std::count(workers.begin(), workers.end(), deployment.own_index));
+  }
+  return tasks;
+}
+
+void JobExecutor::MakeCollector(const Deployment& deployment, const proto::CheckpointPlan& plan,
+                                std::set<CheckpointCollector::Subtask> subtasks, std::shared_ptr<Storage> storage) {
+  // The generation is new with every attempt, so no name is ever written twice.
+  std::string prefix = fmt::format("{}/data/{}/w{}", plan.job_directory(), plan.generation(), deployment.own_index);
+  collector_ = std::make_unique<CheckpointCollector>(
+      plan.generation(), std::move(subtasks), std::move(storage), std::move(prefix),
+      [this](const TaskInfo& info, uint64_t base_id, bool durable) { OnBaseDone(info, base_id, durable); }, events_,
+      clock_);
 }
 
 absl::Status JobExecutor::ConnectEdge(const Deployment& deployment, int edge) {
@@ -318,6 +349,17 @@ void JobExecutor::OnTaskState(const TaskInfo& info, TaskState state, const TaskF
 
 void JobExecutor::OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool last) {
   collector_->OnSnapshot(info, std::move(snapshot), last);
+}
+
+void JobExecutor::OnNewBase(const TaskInfo& info, ChainPart base) { collector_->OnNewBase(info, std::move(base)); }
+
+void JobExecutor::OnBaseDone(const TaskInfo& info, uint64_t base_id, bool durable) {
+  MutexLock lock(&mutex_);
+  for (const auto& [key, task] : tasks_) {
+    if (task->info().vertex_id == info.vertex_id && task->info().subtask == info.subtask) {
+      task->OnBaseDurable(base_id, durable);
+    }
+  }
 }
 
 void JobExecutor::StartSources() {

@@ -22,6 +22,7 @@
 #include "runtime/task/task.h"
 #include "taskmanager/worker/checkpoint_collector.h"
 #include "taskmanager/worker/restore.h"
+#include "taskmanager/worker/state_backends.h"
 #include "taskmanager/worker/task_executor.h"
 
 namespace penstock::worker {
@@ -33,6 +34,8 @@ struct JobExecutorOptions {
   int64_t network_memory_bytes = 64 << 20;
   int32_t segment_bytes = 32 << 10;
   TaskOptions task;
+  std::string work_dir;  // for state that does not stay in memory; empty: all of it stays
+  StateOptions state;
   ThrowStackFn throw_stack = nullptr;
   std::function<std::string(const std::vector<void*>&)> symbolize;  // may be empty
 };
@@ -63,7 +66,8 @@ class JobExecutor final : public TaskExecutor, private TaskListener {
 
   absl::Status CreateTasks(const Deployment& deployment, const proto::CheckpointPlan& plan)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::optional<RestoreSource>> ReadRestore(const proto::CheckpointPlan& plan) const;
+  absl::StatusOr<std::optional<RestoreSource>> ReadRestore(const proto::CheckpointPlan& plan,
+                                                           std::shared_ptr<Storage> storage) const;
   absl::Status ConnectEdge(const Deployment& deployment, int edge) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ConnectChannel(const Deployment& deployment, int edge, int from, int to)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -71,6 +75,11 @@ class JobExecutor final : public TaskExecutor, private TaskListener {
   void OnLinkBroken(const absl::Status& status);
   void OnTaskState(const TaskInfo& info, TaskState state, const TaskFailure* failure) override;
   void OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool last) override;
+  void OnNewBase(const TaskInfo& info, ChainPart base) override;
+  void OnBaseDone(const TaskInfo& info, uint64_t base_id, bool durable);
+  int StatefulTasks(const Deployment& deployment) const;
+  void MakeCollector(const Deployment& deployment, const proto::CheckpointPlan& plan,
+                     std::set<CheckpointCollector::Subtask> subtasks, std::shared_ptr<Storage> storage);
 
   const CompiledGraph graph_;
   const JobExecutorOptions options_;
@@ -80,6 +89,8 @@ class JobExecutor final : public TaskExecutor, private TaskListener {
   std::unique_ptr<MetricGroup> buffers_group_;
   const std::shared_ptr<BufferPool> pool_;
   std::unique_ptr<ExchangeEndpoint> endpoint_;
+
+  StateBackends backends_;
 
   Mutex mutex_;  // guards the growth of tasks_ against CollectMetrics and Cancel; Deploy runs once
   CondVar ended_;

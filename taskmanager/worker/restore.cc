@@ -5,6 +5,7 @@
 
 #include "runtime/core/status.h"
 #include "runtime/record/key_hash.h"
+#include "taskmanager/worker/state_upload.h"
 #include "taskmanager/worker/task_handle.h"
 
 namespace penstock::worker {
@@ -25,14 +26,25 @@ bool Overlap(const proto::TaskHandle& handle, const KeyGroupRange& range) {
 
 }  // namespace
 
-absl::StatusOr<RestoreSource> RestoreSource::From(const proto::Manifest& manifest) {
+absl::StatusOr<RestoreSource> RestoreSource::From(const proto::Manifest& manifest, std::shared_ptr<Storage> storage) {
+  std::map<std::string, std::set<std::string>> uids;  // by vertex
+  for (const proto::Vertex& vertex : manifest.graph().vertices()) {
+    for (const proto::Operator& op : vertex.operators()) uids[vertex.id()].insert(op.uid());
+  }
+  const OpenStateFile open = [storage](const std::string& name, int64_t size_bytes, uint64_t checksum,
+                                       const std::string& location) {
+    return OpenStoredFile(storage, name, size_bytes, checksum, location);
+  };
   RestoreSource source;
   for (const proto::SubtaskSnapshot& subtask : manifest.subtasks()) {
-    Old old{subtask.vertex_id(), subtask.subtask(), {}};
+    Old old{subtask.vertex_id(), subtask.subtask(), {}, uids[subtask.vertex_id()], {}};
     if (!old.handle.ParseFromString(subtask.handle()) || old.handle.version() != kTaskHandleVersion) {
       return DataLoss("checkpoint {}: the handle of subtask {} of vertex {} is of version {}, this program reads {}",
                       manifest.checkpoint_id(), subtask.subtask(), subtask.vertex_id(), old.handle.version(),
                       kTaskHandleVersion);
+    }
+    if (!old.handle.keyed().empty()) {
+      PENSTOCK_ASSIGN_OR_RETURN(old.keyed, DecodeKeyedSnapshot(old.handle.keyed(), open));
     }
     source.subtasks_.push_back(std::move(old));
   }
@@ -49,11 +61,12 @@ absl::StatusOr<std::unique_ptr<const TaskRestore>> RestoreSource::For(const Task
   std::map<std::pair<std::string, std::string>, size_t> dealt;  // items of split state so far, by uid and name
   std::map<std::pair<std::string, std::string>, bool> broadcast_taken;
   bool has_watermark = false;
+  std::vector<KeyedSnapshot> keyed;
   for (const Old& old : subtasks_) {
-    bool ours = false;
+    const bool ours = std::any_of(uids.begin(), uids.end(),
+                                  [&](const std::string& uid) { return !uid.empty() && old.uids.contains(uid); });
     for (const proto::OperatorHandle& op : old.handle.operators()) {
       if (std::find(uids.begin(), uids.end(), op.uid()) == uids.end()) continue;
-      ours = true;
       RestoredState& into = restore->operators[op.uid()];
       for (const proto::OperatorStateHandle& state : op.states()) {
         const auto key = std::make_pair(op.uid(), state.name());
@@ -71,12 +84,14 @@ absl::StatusOr<std::unique_ptr<const TaskRestore>> RestoreSource::For(const Task
           "once there is state",
           info.vertex_name, old.handle.key_groups(), info.key_groups);
     }
+    if (old.keyed) keyed.push_back(*old.keyed);
     if (Overlap(old.handle, range)) {
       const TimestampMs watermark = old.handle.watermark_ms();
       restore->watermark = has_watermark ? std::min(restore->watermark, watermark) : watermark;
       has_watermark = true;
     }
   }
+  restore->keyed = PartsForRange(keyed, range);
   return std::unique_ptr<const TaskRestore>(std::move(restore));
 }
 

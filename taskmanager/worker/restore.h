@@ -3,11 +3,14 @@
 #define PENSTOCK_TASKMANAGER_WORKER_RESTORE_H_
 
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "proto/checkpoint.pb.h"
+#include "runtime/core/storage/storage.h"
 #include "runtime/task/task_info.h"
 #include "runtime/task/task_snapshot.h"
 
@@ -17,7 +20,7 @@ namespace penstock::worker {
 class RestoreSource {
  public:
   // DataLoss: a handle that does not decode, or of a format that is not known.
-  static absl::StatusOr<RestoreSource> From(const proto::Manifest& manifest);
+  static absl::StatusOr<RestoreSource> From(const proto::Manifest& manifest, std::shared_ptr<Storage> storage);
 
   // uids: of the operators in the subtask's chain. State is found by uid: chains may be cut differently now.
   // FailedPrecondition: the state was cut into another number of key groups.
@@ -29,6 +32,8 @@ class RestoreSource {
     std::string vertex_id;
     int subtask = 0;
     proto::TaskHandle handle;
+    std::set<std::string> uids;  // of the chain that handed it in
+    std::optional<KeyedSnapshot> keyed;
   };
   std::vector<Old> subtasks_;
 };

@@ -236,6 +236,8 @@ void WorkerControl::FlushReports() {
     *message.mutable_failure()->mutable_failure() = *failure_;
     stream_->Send(message);
   }
+  // The last figures of tasks that have ended go before their reports: after those nobody asks any more.
+  if (HasUnsentEnd()) SendMetrics();
   while (true) {
     proto::WorkerToJobManager message = Message();
     {
@@ -253,7 +255,16 @@ void WorkerControl::FlushReports() {
 void WorkerControl::Heartbeat(int64_t now_ms) {
   if (stream_ == nullptr || now_ms < next_heartbeat_ms_) return;
   next_heartbeat_ms_ = now_ms + heartbeat_interval_ms_;
-  if (!welcomed_) return;
+  if (welcomed_) SendMetrics();
+}
+
+bool WorkerControl::HasUnsentEnd() {
+  MutexLock lock(&mutex_);
+  return std::any_of(reports_.begin() + static_cast<std::ptrdiff_t>(reports_sent_), reports_.end(),
+                     [](const proto::TaskStateReport& report) { return HasEnded(report.state()); });
+}
+
+void WorkerControl::SendMetrics() {
   proto::WorkerToJobManager message = Message();
   if (executor_ != nullptr) executor_->CollectMetrics(message.mutable_heartbeat()->mutable_metrics());
   message.mutable_heartbeat();

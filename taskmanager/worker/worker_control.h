@@ -75,6 +75,8 @@ class WorkerControl final : private TaskEvents, private taskmanager::WorkerListe
   void CheckCancel(int64_t now_ms);
   void CheckConnection(int64_t now_ms);
   void Heartbeat(int64_t now_ms);
+  void SendMetrics();
+  bool HasUnsentEnd();
   void ReportStartFailure(const absl::Status& status);
   void ReportFailure(const absl::Status& status, proto::Failure::Domain domain, bool retryable);
   int Leave();

@@ -1,0 +1,136 @@
+#include "taskmanager/worker/state_upload.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <utility>
+
+#include "runtime/core/status.h"
+
+namespace penstock::worker {
+namespace {
+
+constexpr int64_t kUploadChunkBytes = 1 << 20;
+
+class StoredFile final : public StateFile {
+ public:
+  StoredFile(std::shared_ptr<Storage> storage, std::string name, int64_t size_bytes, uint64_t checksum,
+             StateLocation location)
+      : StateFile(std::move(name), size_bytes, checksum),
+        storage_(std::move(storage)),
+        location_(std::move(location)) {}
+
+  absl::StatusOr<std::string> Read(int64_t offset, int64_t size) const override {
+    PENSTOCK_RETURN_IF_ERROR(CheckRange(offset, size));
+    PENSTOCK_ASSIGN_OR_RETURN(std::string bytes, storage_->Read(location_.object, location_.offset + offset, size));
+    if (static_cast<int64_t>(bytes.size()) != size) {
+      return DataLoss("{} is cut off: it ends at byte {} instead of {}", location_.object,
+                      location_.offset + offset + static_cast<int64_t>(bytes.size()), location_.offset + offset + size);
+    }
+    return bytes;
+  }
+  const StateLocation& location() const { return location_; }
+
+ private:
+  const std::shared_ptr<Storage> storage_;
+  const StateLocation location_;
+};
+
+absl::Status CopyTo(const StateFile& file, StorageWriter& writer) {
+  for (int64_t at = 0; at < file.size_bytes(); at += kUploadChunkBytes) {
+    PENSTOCK_ASSIGN_OR_RETURN(const std::string bytes,
+                              file.Read(at, std::min(kUploadChunkBytes, file.size_bytes() - at)));
+    PENSTOCK_RETURN_IF_ERROR(writer.Append(bytes));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string StateLocation::Encode() const { return fmt::format("{} {} {}", offset, object_bytes, object); }
+
+bool StateLocation::Decode(const std::string& text, StateLocation* location) {
+  int object_at = 0;
+  if (std::sscanf(text.c_str(), "%" SCNd64 " %" SCNd64 " %n", &location->offset, &location->object_bytes, &object_at) !=
+      2) {
+    return false;
+  }
+  location->object = text.substr(static_cast<size_t>(object_at));
+  return !location->object.empty();
+}
+
+absl::StatusOr<StateFilePtr> OpenStoredFile(std::shared_ptr<Storage> storage, const std::string& name,
+                                            int64_t size_bytes, uint64_t checksum, const std::string& location) {
+  StateLocation parsed;
+  if (!StateLocation::Decode(location, &parsed)) return DataLoss("'{}' is no location of {}", location, name);
+  return std::make_shared<StoredFile>(std::move(storage), name, size_bytes, checksum, std::move(parsed));
+}
+
+const StateLocation* StateUpload::Find(const StateFile& file) const {
+  if (const auto* stored = dynamic_cast<const StoredFile*>(&file)) return &stored->location();
+  const auto found = durable_.find(file.name());
+  return found != durable_.end() ? &found->second : nullptr;
+}
+
+absl::StatusOr<int64_t> StateUpload::UploadSegments(uint64_t checkpoint_id,
+                                                    const std::vector<const KeyedSnapshot*>& snapshots) {
+  std::map<std::string, StateFilePtr> missing;
+  for (const KeyedSnapshot* snapshot : snapshots) {
+    for (const ChainPart& part : snapshot->parts) {
+      for (const ChainFile& file : part.files) {
+        if (Find(*file.file) == nullptr) missing[file.file->name()] = file.file;
+      }
+    }
+  }
+  if (missing.empty()) return 0;
+  const std::string object = fmt::format("{}-{}", prefix_, checkpoint_id);
+  PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<StorageWriter> writer, storage_->Create(object));
+  std::map<std::string, StateLocation> written;
+  int64_t offset = 0;
+  for (const auto& [name, file] : missing) {
+    PENSTOCK_RETURN_IF_ERROR(CopyTo(*file, *writer));
+    written[name] = {.object = object, .offset = offset};
+    offset += file->size_bytes();
+  }
+  PENSTOCK_RETURN_IF_ERROR(writer->Commit());
+  for (auto& [name, location] : written) {
+    location.object_bytes = offset;
+    durable_[name] = std::move(location);
+  }
+  return offset;
+}
+
+absl::Status StateUpload::UploadBase(const ChainPart& base) {
+  for (const ChainFile& file : base.files) {
+    if (Find(*file.file) != nullptr) continue;
+    const std::string object = fmt::format("{}-{}", prefix_, file.file->name());
+    PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<StorageWriter> writer, storage_->Create(object));
+    PENSTOCK_RETURN_IF_ERROR(CopyTo(*file.file, *writer));
+    PENSTOCK_RETURN_IF_ERROR(writer->Commit());
+    durable_[file.file->name()] = {.object = object, .offset = 0, .object_bytes = file.file->size_bytes()};
+    fresh_.insert(file.file->name());
+  }
+  return absl::OkStatus();
+}
+
+std::string StateUpload::Encode(const KeyedSnapshot& snapshot, std::set<std::string>* objects) const {
+  return EncodeKeyedSnapshot(snapshot, [&](const StateFile& file) {
+    const StateLocation& location = *Find(file);
+    objects->insert(location.object);
+    return location.Encode();
+  });
+}
+
+void StateUpload::Retain(const std::vector<const KeyedSnapshot*>& snapshots) {
+  std::set<std::string> used;
+  for (const KeyedSnapshot* snapshot : snapshots) {
+    for (const ChainPart& part : snapshot->parts) {
+      for (const ChainFile& file : part.files) used.insert(file.file->name());
+    }
+  }
+  std::erase_if(fresh_, [&](const std::string& name) { return used.contains(name); });
+  std::erase_if(durable_,
+                [&](const auto& entry) { return !used.contains(entry.first) && !fresh_.contains(entry.first); });
+}
+
+}  // namespace penstock::worker
