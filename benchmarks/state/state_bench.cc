@@ -27,14 +27,15 @@ namespace {
 
 constexpr int64_t kEntryBytes = 72;  // of this benchmark's tables, about
 
-double SecondsSince(int64_t begin_ns) {
-  return static_cast<double>(Clock::System().MonotonicNs() - begin_ns) / 1e9;
-}
+double SecondsSince(int64_t begin_ns) { return static_cast<double>(Clock::System().MonotonicNs() - begin_ns) / 1e9; }
 
 struct BenchTask {
   BenchTask(const std::string& directory, int64_t hot_bytes_max, bool rocksdb, bool track = true)
       : backend(Options(directory, hot_bytes_max, rocksdb, track)),
-        table({.uid = "bench", .name = "counts", .kind = "row", .key = SchemaOf<int64_t>(),
+        table({.uid = "bench",
+               .name = "counts",
+               .kind = "row",
+               .key = SchemaOf<int64_t>(),
                .value = SchemaOf<int64_t>()}) {
     Check(backend.Register(table));
     Check(backend.Start({}));
