@@ -210,7 +210,7 @@ TEST_CASE("A host that falls silent is lost after the heartbeat timeout, and the
   cluster->MuteTaskManager("local-2");
   const int64_t silent_ms = clock.NowMs();
   REQUIRE(advance_until([&] { return cluster->snapshots().Get()->taskmanagers.size() == 1; }));
-  CHECK(clock.NowMs() - silent_ms >= 2'000 - 100);
+  CHECK(clock.NowMs() - silent_ms >= 1'000);  // counted from the last heartbeat, which may be older
   REQUIRE(advance_until([&] { return cluster->Job(id)->state == JobState::kFailed; }));
   CHECK(cluster->Job(id)->failures[0].failure.message().find("local-2 is lost: no heartbeat") != std::string::npos);
 }
