@@ -67,7 +67,17 @@ absl::StatusOr<OffsetAnswers> OffsetsAt(rd_kafka_t* client, const std::vector<To
   if (partitions.empty()) return OffsetAnswers{};
   const ListPtr list = MakeList(partitions, timestamp);
   const rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(client, list.get(), kRequestTimeoutMs);
-  return ReadList("asking for offsets", error, list);
+  PENSTOCK_ASSIGN_OR_RETURN(OffsetAnswers answers, ReadList("asking for offsets", error, list));
+  for (int i = 0; i < list->cnt; ++i) {
+    const rd_kafka_topic_partition_t& each = list->elems[i];
+    // A partition that has just been made may come back without an error and without an offset, too: as it was asked.
+    // Taken for an offset that is "the end", and its first records would be passed over.
+    const bool none_so_late = timestamp >= 0 && each.offset == RD_KAFKA_OFFSET_END;
+    if (each.err == RD_KAFKA_RESP_ERR_NO_ERROR && each.offset < 0 && !none_so_late) {
+      answers[{each.topic, each.partition}].error = "the broker does not know its offsets yet";
+    }
+  }
+  return answers;
 }
 
 absl::StatusOr<OffsetAnswers> CommittedOffsets(rd_kafka_t* client, const std::vector<TopicPartition>& partitions) {

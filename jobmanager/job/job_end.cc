@@ -111,6 +111,8 @@ void Job::OnWorkerExited(const std::string& taskmanager_id, const proto::WorkerE
   const bool ended_by_us =
       Ending() && (report.signal() == SIGTERM || (report.signal() == SIGKILL && at->second.killed));
   const bool expected = clean ? told_to_leave || Ending() : ended_by_us;
+  const bool host_took_it = report.host_leaves() && !clean && !at->second.killed && state_ != JobState::kCancelling;
+  if (host_took_it) return OnHostLost(taskmanager_id, "it was shut down");
   if (!expected) {
     FailureSnapshot failure = JobFailure(DescribeExit(report), proto::Failure::EXTERNAL, true);
     // Nothing but another program changes that this one cannot be started.

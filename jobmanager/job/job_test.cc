@@ -90,6 +90,19 @@ struct Scenario {
     report.mutable_failure()->set_retryable(true);
     job->OnWorkerMessage(gateways.at(host), message);
   }
+  // The first task of "a" says that it has lost the connection to another worker.
+  void PeerLost() {
+    proto::WorkerToJobManager message;
+    message.set_attempt(job->attempt());
+    proto::TaskStateReport& report = *message.mutable_task_state();
+    report.set_attempt(job->attempt());
+    report.set_vertex_id("v1");
+    report.set_state(proto::FAILED);
+    report.mutable_failure()->set_domain(proto::Failure::EXTERNAL);
+    report.mutable_failure()->set_exception_type(kPeerLost);
+    job->OnWorkerMessage(gateways.at("a"), message);
+    REQUIRE(job->state() == JobState::kFailing);
+  }
   void AllTasks(proto::TaskState state) {
     for (const char* vertex : {"v1", "v2"}) {
       Task("a", vertex, 0, state);
@@ -283,6 +296,25 @@ TEST_CASE("A lost host ends the attempt without waiting for its worker", "[job]"
   s.Exit("a", 0);
   CHECK(s.job->state() == JobState::kFailed);
   CHECK(s.RootMessage() == "TaskManager b is lost: no heartbeat for 5000 ms");
+}
+
+TEST_CASE("What ended a worker from outside is the cause, though its peers complain first", "[job]") {
+  Scenario s;
+  s.Run();
+  s.PeerLost();
+  s.Exit("b", -1, SIGKILL);
+  CHECK(s.RootMessage().find("signal 9 (SIGKILL)") != std::string::npos);
+
+  Scenario left;
+  left.Run();
+  left.PeerLost();
+  proto::WorkerExited report;
+  report.set_attempt(left.job->attempt());
+  report.set_exit_code(-1);
+  report.set_signal(SIGTERM);
+  report.set_host_leaves(true);
+  left.job->OnWorkerExited("b", report);
+  CHECK(left.RootMessage() == "TaskManager b is lost: it was shut down");
 }
 
 TEST_CASE("A worker that exits by itself while its tasks run is a failure, even with code 0", "[job]") {

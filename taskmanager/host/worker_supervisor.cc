@@ -163,6 +163,7 @@ void WorkerSupervisor::OnEnded(const Key& key, proto::WorkerExited report) {
                worker.pid, report.exit_code(), report.signal());
   std::error_code ignored;
   std::filesystem::remove_all(worker.start.spec().work_dir(), ignored);
+  report.set_host_leaves(stopping_);
   Report(key, std::move(report));
 }
 

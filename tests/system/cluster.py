@@ -16,6 +16,7 @@ import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("PENSTOCK_BUILD_DIR", os.path.join(ROOT, "build", "release"))
+KEEP = "PENSTOCK_SYSTEM_KEEP" in os.environ  # keeps the folders with the logs
 PROGRAMS = {
     "penstock": "cli",
     "penstock-jobmanager": "jobmanager",
@@ -174,7 +175,10 @@ class Cluster:
         bad = {name: code for name, code in codes.items() if code != 0}
         if check and bad:
             raise AssertionError(f"these did not leave with exit code 0 on SIGTERM: {bad}; logs in {self.folder}")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if KEEP:
+            print(f"kept: {self.folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     # ---- the command line ----
     def cli(self, *words, jobmanager=None, env=None):

@@ -93,7 +93,7 @@ class Processes(SystemTest):
         self.assertEqual(cluster.taskmanagers.pop("tm-1").stop(), 0)
         self.assertFalse(os.path.exists(f"/proc/{workers['tm-1']}"))
         failed = cluster.await_state(job, "FAILED")
-        self.assertIn("tm-1", failed["failure"]["message"])
+        self.assertIn("TaskManager tm-1 is lost", failed["failure"]["message"])
         self.assertEqual(cluster.jobmanager.stop(), 0)  # before its TaskManager
         self.assertEqual(cluster.taskmanagers["tm-2"].stop(), 0)
         self.assertFalse(any(os.path.exists(f"/proc/{pid}") for pid in workers.values()))
