@@ -24,6 +24,7 @@ using nlohmann::json;
 
 constexpr int64_t kLoaderTimeoutMs = 10'000;
 constexpr char kLoaderComplaint[] = "error while loading shared libraries: ";
+constexpr char kGraphErrors[] = "the job graph has ";
 // Parts of the C library: they belong to the kernel and machine a program runs on, and never travel with it.
 constexpr std::string_view kSystemLibraries[] = {"linux-vdso.so", "ld-linux",  "libc.so",  "libm.so",
                                                  "libpthread.so", "libdl.so",  "librt.so", "libresolv.so",
@@ -85,8 +86,10 @@ absl::Status CheckOutcome(const PlanRequest& request, const ChildResult& result)
                               result.err.substr(name, result.err.find('\n', name) - name));
   }
   if (result.exit_code != 0) {
-    return FailedPrecondition("'{} plan' failed with exit code {} (is it a job program, made with PENSTOCK_JOB?){}",
-                              request.program, result.exit_code, said);
+    // A job program that refuses its own graph says so itself.
+    const bool knows_plans = result.err.find(kGraphErrors) != std::string::npos;
+    return FailedPrecondition("'{} plan' failed with exit code {}{}{}", request.program, result.exit_code,
+                              knows_plans ? "" : " (is it a job program, made with PENSTOCK_JOB?)", said);
   }
   return absl::OkStatus();
 }

@@ -148,8 +148,12 @@ def submit(args, processes, work, brokers):
         return [process.pid], submitted_ms
     pids, rest, env = start_cluster(args, processes, work)
     submitted_ms = time.time() * 1000
-    command = [find(args.build, "penstock"), "run", "-d", "-p", str(args.parallelism), "-m",
-               rest, job, "--"] + arguments
+    config = [f"-D{entry}" for entry in args.config]
+    if args.checkpoints:
+        config += [f"-Dexecution.checkpointing.dir={work}/checkpoints",
+                   f"-Dexecution.checkpointing.interval={args.checkpoints}"]
+    command = [find(args.build, "penstock"), "run", "-d", "-p", str(args.parallelism), "-m", rest] + config + [
+        job, "--"] + arguments
     done = subprocess.run(["taskset", "-c", str(args.cpu)] + command, env=env)
     if done.returncode != 0:
         fail(f"submitting the job failed with {done.returncode}; logs in {work}")
@@ -237,6 +241,8 @@ def parse_arguments():
     parser.add_argument("--cpu", type=int, default=0, help="core of the engine")
     parser.add_argument("--broker-cpu", type=int, default=1)
     parser.add_argument("--build", default=os.path.join(ROOT, "build", "release"))
+    parser.add_argument("--checkpoints", metavar="INTERVAL", help="take checkpoints, such as every '1 s'")
+    parser.add_argument("--config", metavar="KEY=VALUE", action="append", default=[], help="of the job; cluster only")
     parser.add_argument("--skip-bare", action="store_true")
     parser.add_argument("--timeout", type=float, default=300, help="seconds for the job's output")
     parser.add_argument("--json", help="file for the figures")

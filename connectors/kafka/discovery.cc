@@ -165,7 +165,9 @@ void Discovery::Resolve(const std::vector<TopicPartition>& partitions, Discovery
         continue;
       }
     }
-    const std::string& error = !low.error.empty() ? low.error : !high.error.empty() ? high.error : start.error;
+    std::string error = !low.error.empty() ? low.error : !high.error.empty() ? high.error : start.error;
+    // A partition that was just made may be answered for without an offset and without an error.
+    if (error.empty() && (low.offset < 0 || high.offset < 0)) error = "its offsets are not known yet";
     if (!error.empty()) {
       report.note =
           fmt::format("kafka {}: partition {}-{}: {}; retrying", options_.brokers, id.topic, id.partition, error);

@@ -17,6 +17,7 @@ class ByteWriter {
  public:
   void Clear() { size_ = 0; }
   void Put(const void* data, size_t size) {
+    if (size == 0) return;  // data may be null then
     Reserve(size);
     std::memcpy(data_.get() + size_, data, size);
     size_ += size;

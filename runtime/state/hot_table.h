@@ -78,6 +78,7 @@ class HotTable : public TableBase {
     Account(entry);
     backend().AppendPut(id(), GroupOf(entry.hash), EncodeKey(entry), EncodeValue(entry));
   }
+  void Prefetch(uint32_t slot) const override { slab_.Prefetch(slot); }
   void FoldDirty(uint32_t slot) override {
     Entry& entry = slab_.at(slot);
     if ((entry.flags & kEntryFoldDirty) == 0) return;
@@ -114,6 +115,7 @@ class HotTable : public TableBase {
       WriteDirty(slot);
       if ((entry.flags & kEntryFoldDirty) != 0 || (entry.flags & kEntryInCold) == 0) WriteCold(entry);
       backend().NoteEvicted();
+      OnEvict(entry);
       Drop(slot);
     }
     return freed > 0;
@@ -183,9 +185,10 @@ class HotTable : public TableBase {
     entry.flags = static_cast<uint8_t>((entry.flags & ~kEntryFoldDirty) | kEntryInCold | kEntryPersisted);
     Account(entry);
     backend().cold()->Put(id(), GroupOf(entry.hash), EncodeKey(entry), EncodeValue(entry));
-    OnColdPut(entry);
   }
-  virtual void OnColdPut(const Entry& entry) = 0;
+  // From now on an entry that is not here may lie in the cold tier. (Folding leaves entries here, so that as long as
+  // nothing was evicted a new key needs no look below.)
+  virtual void OnEvict(const Entry& entry) = 0;
 
   // Memory of the value changes in place; it is looked at when the entry is written somewhere.
   void Account(Entry& entry) {

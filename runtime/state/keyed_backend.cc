@@ -13,6 +13,8 @@ namespace {
 // Eviction frees a little more than it must, so that it runs in batches.
 constexpr int64_t kEvictSlackShare = 64;
 constexpr int64_t kEvictBytesMin = 64 << 10;
+// Dirty entries lie anywhere in memory: those to be written next are fetched ahead.
+constexpr size_t kPrefetchEntries = 16;
 
 int64_t BytesOf(const ChainPart& part) {
   int64_t bytes = 0;
@@ -173,6 +175,10 @@ void KeyedBackend::WriteAhead(size_t keep) {
   while (segment_dirty_.size() > keep) {
     const Dirty dirty = segment_dirty_.front();
     segment_dirty_.pop_front();
+    if (segment_dirty_.size() > kPrefetchEntries) {
+      const Dirty& ahead = segment_dirty_[kPrefetchEntries];
+      tables_[ahead.table]->Prefetch(ahead.slot);
+    }
     tables_[dirty.table]->WriteDirty(dirty.slot);
   }
 }

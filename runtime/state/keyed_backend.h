@@ -34,7 +34,7 @@ struct KeyedBackendOptions {
   std::string local_directory;             // for what does not stay in memory; empty: everything stays
   int64_t segment_memory_bytes = 1 << 20;  // of a segment, before it goes to a local file
   // Entries changed since the last cut and not yet in the running segment: what a barrier has to write at most.
-  size_t dirty_entries_max = 64 << 10;
+  size_t dirty_entries_max = 16 << 10;
   // False: the job takes no checkpoints, and nothing is written ahead of a Cut (a savepoint, which then writes all).
   bool track_changes = true;
   int64_t chain_replay_ms_max = 1000;  // estimated; beyond it the base is renewed

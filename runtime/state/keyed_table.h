@@ -95,7 +95,7 @@ class KeyedTable final : public HotTable<K, V, Codec> {
  private:
   HashIndex& IndexAt(uint32_t group) { return groups_[group - this->range_.begin]; }
   HashIndex& IndexOf(const Entry& entry) override { return IndexAt(this->GroupOf(entry.hash)); }
-  void OnColdPut(const Entry&) override { cold_used_ = true; }
+  void OnEvict(const Entry&) override { cold_used_ = true; }
 
   uint32_t FindHot(uint32_t group, uint64_t hash, const K& key) {
     const HashIndex& index = IndexAt(group);

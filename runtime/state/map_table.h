@@ -146,6 +146,7 @@ class MapTable final : public TableBase {
       }
       freed += static_cast<int64_t>(sizeof(Box)) + box.heap_bytes;
       backend().NoteEvicted();
+      cold_used_ = true;
       Drop(slot);
     }
     return freed > 0;
@@ -247,7 +248,6 @@ class MapTable final : public TableBase {
   void WriteCold(const Box& box, std::pair<const MK, Item>& item) {
     item.second.flags = static_cast<uint8_t>((item.second.flags & ~kEntryFoldDirty) | kEntryInCold | kEntryPersisted);
     backend().cold()->Put(id(), GroupOf(box.hash), EncodeKey(box, item.first), EncodeItem(item.second));
-    cold_used_ = true;
   }
   void TellRemoved(const Box& box, const std::pair<const MK, Item>& item) {
     if ((item.second.flags & kEntryPersisted) != 0) {

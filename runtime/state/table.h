@@ -33,6 +33,8 @@ class TableBase {
   // The slot, if it is still dirty, goes into the running segment / the cold tier.
   virtual void WriteDirty(uint32_t slot) = 0;
   virtual void FoldDirty(uint32_t slot) = 0;
+  // The slot will be written soon.
+  virtual void Prefetch(uint32_t slot) const { (void)slot; }
   // Every entry of the hot tier into the running segment; from now on changes are tracked.
   virtual void WriteAll() = 0;
   // An entry of a snapshot, its value in this table's encoding; later ones win.

@@ -143,7 +143,7 @@ class WindowTable final : public HotTable<K, V, Codec> {
   HashIndex& IndexOf(const Entry& entry) override {
     return PaneOf(entry.ns).groups[this->GroupOf(entry.hash) - this->range_.begin];
   }
-  void OnColdPut(const Entry& entry) override {
+  void OnEvict(const Entry& entry) override {
     Pane& pane = PaneOf(entry.ns);
     pane.cold = true;
     pane.group_loaded = false;  // a fire in progress may need it back

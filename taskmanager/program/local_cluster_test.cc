@@ -15,10 +15,16 @@ using worker::FakeGraph;
 using worker::MakeFakeFactory;
 
 std::unique_ptr<LocalCluster> StartCluster(LocalClusterOptions options, const Clock& clock = Clock::System()) {
+  const auto taskmanagers = static_cast<size_t>(options.taskmanagers);
   options.job.heartbeat_interval_ms = 50;
   if (options.job.heartbeat_timeout_ms == 5'000) options.job.heartbeat_timeout_ms = 2'000;
   auto cluster = LocalCluster::Start(std::move(options), MakeFakeFactory(), clock);
   REQUIRE(cluster.ok());
+  // All are there before the first job: else it may run on the one that came first.
+  auto seen = (*cluster)->snapshots().Get();
+  while (seen->taskmanagers.size() < taskmanagers) {
+    seen = (*cluster)->snapshots().AwaitChange(seen, std::chrono::seconds(10));
+  }
   return *std::move(cluster);
 }
 

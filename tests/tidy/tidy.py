@@ -49,7 +49,7 @@ BANNED = [
 ]
 THIRD_PARTY = [
     (r"#include <(grpcpp|grpc)/", ("runtime/exchange", "jobmanager/rpc", "taskmanager/rpc"), "gRPC stays in rpc/ and exchange"),
-    (r"#include <rocksdb/", ("runtime/state",), "RocksDB stays in state"),
+    (r"#include <rocksdb/", ("runtime/state", "benchmarks"), "RocksDB stays in state"),
     (r"#include <librdkafka/", ("connectors/kafka", "benchmarks"), "librdkafka stays in connectors/kafka"),
     (r"#include <spdlog/", ("runtime/core",), "spdlog stays in core/log"),
     (r"#include <boost/", ("runtime/core/http",), "Boost.Beast stays in core/http"),
