@@ -123,10 +123,23 @@ struct FirstOfCustomer {
   }
 };
 
+struct Reminder {
+  MapState<std::string, int64_t> items{"items", Ttl{.duration = 24h}};
+
+  void operator()(const Order& order, KeyedContext<std::string>& context, Collector<std::string>&) {
+    for (const std::string& item : order.items) items.put(item, order.time_ms);
+    context.register_event_time_timer(order.time_ms + 3'600'000);
+  }
+  void on_timer(TimestampMs time, KeyedContext<std::string>& context, Collector<std::string>& out) {
+    out.emit(fmt::format("{} has {} items an hour before {}", context.key(), items.size(), time));
+  }
+};
+
 void KeyedState(DataStream<Order> orders) {
   orders.key_by(&Order::customer)
       .process<std::string>("first-of-customer", FirstOfCustomer{})
       .sink("new customers", print::Sink{});
+  orders.key_by(&Order::customer).process<std::string>("reminders", Reminder{}).sink("reminders", print::Sink{});
 }
 
 void Distribution(DataStream<Order> shop, DataStream<Order> web) {

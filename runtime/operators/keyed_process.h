@@ -99,7 +99,15 @@ std::vector<StateInfo> StatesOf(const Fn& fn, const std::string& key_type) {
   return states;
 }
 
-// The rows of a keyed function, for who looks at them from outside.
+// How many timers wait, for who looks at a keyed function from outside.
+class TimerCounts {
+ public:
+  virtual ~TimerCounts() = default;
+  virtual int64_t event_time_timers() const = 0;
+  virtual int64_t processing_time_timers() const = 0;
+};
+
+// The rows of a keyed function, likewise.
 template <class K>
 class KeyedRows {
  public:
@@ -127,7 +135,7 @@ absl::StatusOr<V> ReadState(KeyedRows<K>& rows, const K& key, const std::string&
 }
 
 template <class In, class K, class KeyOf, class Out, class Fn>
-class KeyedProcessOperator final : public UnaryOperator<In, Out>, public KeyedRows<K> {
+class KeyedProcessOperator final : public UnaryOperator<In, Out>, public KeyedRows<K>, public TimerCounts {
  public:
   KeyedProcessOperator(KeyOf key_of, const Fn& prototype)
       : key_of_(std::move(key_of)), frame_(std::make_shared<StateFrame>()), collector_(nullptr) {
@@ -179,6 +187,8 @@ class KeyedProcessOperator final : public UnaryOperator<In, Out>, public KeyedRo
   }
   void Close() override { CloseFunction(*fn_); }
 
+  int64_t event_time_timers() const override { return timers_ ? timers_->event.entries() : 0; }
+  int64_t processing_time_timers() const override { return timers_ ? timers_->processing.entries() : 0; }
   const RowLayout& layout() const override { return frame_->layout; }
   const StateRow* RowOf(const K& key) override {
     const uint32_t slot = rows_->Find(hasher_(key), key);

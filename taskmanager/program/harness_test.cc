@@ -1,6 +1,7 @@
 // <penstock/testing.h>: the harness drives the engine's operators step by step.
 #include <penstock/testing.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <optional>
 #include <stdexcept>
@@ -178,6 +179,48 @@ TEST_CASE("A keyed function's state and metrics can be read", "[harness]") {
         "no keyed function 'other' with keys of type string");
   CHECK(message(harness.state<int64_t>("totals", int64_t{1}, "total")) ==
         "no keyed function 'totals' with keys of type int64");
+}
+
+// Says how often a user clicked once they have been silent for a second of event time, or ten seconds altogether.
+struct Silence {
+  ListState<int64_t> times{"times"};
+
+  void operator()(const Click& click, KeyedContext<std::string>& context, Collector<std::string>&) {
+    if (!times.empty()) context.delete_event_time_timer(times.values().back() + 1'000);
+    times.add(click.time);
+    context.register_event_time_timer(click.time + 1'000);
+    context.register_processing_time_timer(context.processing_time() + 10'000);
+  }
+  void on_timer(TimestampMs time, KeyedContext<std::string>& context, Collector<std::string>& out) {
+    out.emit(context.key() + " " + std::to_string(times.values().size()) + " at " + std::to_string(time));
+    times.clear();
+  }
+};
+
+TEST_CASE("Timers fire by the watermarks and the processing time that the test gives", "[harness]") {
+  Harness<Click> harness({.now_ms = 100'000});
+  auto out = harness.output(harness.input().key_by(&Click::user).process<std::string>("silence", Silence{}));
+  harness.push({"ann", 10});
+  harness.push({"bob", 500});
+  harness.push({"ann", 700});
+  CHECK(harness.event_time_timers("silence") == 2);
+  CHECK(harness.processing_time_timers("silence") == 2);  // ann's are of one time
+  CHECK(*harness.state<std::vector<int64_t>>("silence", "ann", "times") == std::vector<int64_t>{10, 700});
+  harness.watermark(1'499);
+  CHECK(out.values().empty());
+  harness.watermark(1'500);
+  CHECK(out.values() == std::vector<std::string>{"bob 1 at 1500"});
+  CHECK(out.watermark() == 1'500);
+  out.clear();
+  harness.advance(std::chrono::milliseconds(9'999));
+  CHECK(out.values().empty());
+  harness.advance(std::chrono::milliseconds(1));
+  auto fired = out.values();
+  std::sort(fired.begin(), fired.end());  // timers of one time fire in the order of their key groups
+  CHECK(fired == std::vector<std::string>{"ann 2 at 110000", "bob 0 at 110000"});
+  CHECK(harness.processing_time_timers("silence") == 0);
+  CHECK(harness.event_time_timers("silence") == 1);
+  CHECK(harness.event_time_timers("nobody") == 0);
 }
 
 // Says in what order its calls came, and throws when told.

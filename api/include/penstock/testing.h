@@ -164,6 +164,15 @@ class Harness {
     }
     return ReadState<V>(*rows, K(key), name);
   }
+  // How many timers of the keyed function `uid` wait; 0 when there is no such function.
+  int64_t event_time_timers(const std::string& uid) const {
+    const auto* timers = dynamic_cast<const TimerCounts*>(chain_.Find(uid));
+    return timers == nullptr ? 0 : timers->event_time_timers();
+  }
+  int64_t processing_time_timers(const std::string& uid) const {
+    const auto* timers = dynamic_cast<const TimerCounts*>(chain_.Find(uid));
+    return timers == nullptr ? 0 : timers->processing_time_timers();
+  }
   // A user metric, "<operator>.<name>"; 0 when there is none.
   double metric(const std::string& name) const {
     const std::map<std::string, double> metrics = chain_.Metrics();
