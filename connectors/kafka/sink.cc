@@ -50,7 +50,7 @@ absl::Status Sink::Validate() const {
   if (topic.empty()) problems.push_back(".topic is empty");
   if (delivery == Delivery::exactly_once) {
     problems.push_back(
-        "exactly-once delivery needs checkpoints, which this version does not have: use Delivery::at_least_once");
+        "exactly-once delivery is not supported in this version: use Delivery::at_least_once");
   }
   if (delivery == Delivery::none) problems.push_back(".delivery is none: use Delivery::at_least_once");
   return ProblemsToStatus("kafka sink", problems);
