@@ -236,13 +236,15 @@ void WorkerControl::FlushReports() {
     *message.mutable_failure()->mutable_failure() = *failure_;
     stream_->Send(message);
   }
-  // The last figures of tasks that have ended go before their reports: after those nobody asks any more.
-  if (HasUnsentEnd()) SendMetrics();
+  // The last figures of tasks that have ended go before their reports: after those nobody asks any more. A report that
+  // comes while the figures are read waits for the next round, which reads them again.
+  size_t due = 0;
+  if (HasUnsentEnd(due)) SendMetrics();
   while (true) {
     proto::WorkerToJobManager message = Message();
     {
       MutexLock lock(&mutex_);
-      if (reports_sent_ == reports_.size()) break;
+      if (reports_sent_ >= due) break;
       *message.mutable_task_state() = reports_[reports_sent_];
     }
     if (!stream_->Send(message)) return;
@@ -258,8 +260,9 @@ void WorkerControl::Heartbeat(int64_t now_ms) {
   if (welcomed_) SendMetrics();
 }
 
-bool WorkerControl::HasUnsentEnd() {
+bool WorkerControl::HasUnsentEnd(size_t& reports) {
   MutexLock lock(&mutex_);
+  reports = reports_.size();
   return std::any_of(reports_.begin() + static_cast<std::ptrdiff_t>(reports_sent_), reports_.end(),
                      [](const proto::TaskStateReport& report) { return HasEnded(report.state()); });
 }

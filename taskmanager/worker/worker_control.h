@@ -76,7 +76,8 @@ class WorkerControl final : private TaskEvents, private taskmanager::WorkerListe
   void CheckConnection(int64_t now_ms);
   void Heartbeat(int64_t now_ms);
   void SendMetrics();
-  bool HasUnsentEnd();
+  // `reports` = how many there were when it looked.
+  bool HasUnsentEnd(size_t& reports) ABSL_LOCKS_EXCLUDED(mutex_);
   void ReportStartFailure(const absl::Status& status);
   void ReportFailure(const absl::Status& status, proto::Failure::Domain domain, bool retryable);
   int Leave();
