@@ -70,6 +70,10 @@ const std::vector<ConfigKey>& ConfigKeys() {
       {"execution.checkpointing.num-retained", kInt, "3", "Checkpoints that are kept.", 1, 1000},
       {"state.backend.type", kString, "rocksdb",
        "rocksdb: state beyond its memory lies in RocksDB; hashmap: all of it in memory.", 0, kAny, "rocksdb|hashmap"},
+      {"sink.exactly-once.missing-marker", kString, "fail",
+       "An exactly-once Kafka sink whose commits the broker has forgotten: fail, rewrite (may repeat) or skip (may "
+       "lose).",
+       0, kAny, "fail|rewrite|skip"},
       {"state.memory.size", kBytes, "512 mb", "Memory for keyed state of one worker: hot entries, RocksDB's cache.",
        8 << 20, kAny},
       {"state.backend.rocksdb.writebuffer.size", kBytes, "16 mb", "RocksDB's write_buffer_size of one state.", 64 << 10,
