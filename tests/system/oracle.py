@@ -11,10 +11,10 @@ MODULUS = 1_000_000_007
 class Input:
     """Numbers per key, written to a topic in the background at a bounded rate."""
 
-    def __init__(self, broker, topic, keys=200, seed=0):
+    def __init__(self, broker, topic, keys=200, seed=0, sent=None):
         self.broker, self.topic, self.keys = broker, topic, keys
         self.random = random.Random(seed)
-        self.sent = {}  # key: how many
+        self.sent = sent if sent is not None else {}  # key: how many
         self.process = subprocess.Popen(["kcat", "-P", "-b", broker.address, "-t", topic, "-K", ":",
                                          "-X", "partitioner=murmur2_random", "-X", "enable.idempotence=true"],
                                         stdin=subprocess.PIPE, text=True)
