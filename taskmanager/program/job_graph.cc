@@ -41,6 +41,7 @@ absl::StatusOr<worker::JobExecutorOptions> OptionsOf(const proto::WorkerSpec& sp
   options.state.compression = compression == "zstd"  ? RocksCompression::kZstd
                               : compression == "lz4" ? RocksCompression::kLz4
                                                      : RocksCompression::kNone;
+  options.storage = StorageOptions::From(config);
   options.throw_stack = &LastThrowStack;
   options.symbolize = &SymbolizeHere;
   return options;

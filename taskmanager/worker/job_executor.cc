@@ -10,7 +10,6 @@
 #include "runtime/checkpoint/manifest.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
-#include "runtime/core/storage/storage.h"
 
 namespace penstock::worker {
 namespace {
@@ -172,7 +171,7 @@ absl::StatusOr<std::optional<RestoreSource>> JobExecutor::ReadRestore(const prot
 absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto::CheckpointPlan& plan) {
   std::shared_ptr<Storage> storage;
   if (plan.enabled()) {
-    PENSTOCK_ASSIGN_OR_RETURN(storage, OpenStorage(plan.storage()));
+    PENSTOCK_ASSIGN_OR_RETURN(storage, OpenStorage(plan.storage(), options_.storage));
   }
   PENSTOCK_ASSIGN_OR_RETURN(const std::optional<RestoreSource> source, ReadRestore(plan, storage));
   backends_.SetStatefulTasks(StatefulTasks(deployment));

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "runtime/core/ids.h"
+#include "runtime/core/storage/storage.h"
 #include "runtime/exchange/exchange_endpoint.h"
 #include "runtime/exchange/peer_link.h"
 #include "runtime/graph/compile.h"
@@ -36,6 +37,7 @@ struct JobExecutorOptions {
   TaskOptions task;
   std::string work_dir;  // for state that does not stay in memory; empty: all of it stays
   StateOptions state;
+  StorageOptions storage;
   ThrowStackFn throw_stack = nullptr;
   std::function<std::string(const std::vector<void*>&)> symbolize;  // may be empty
 };
