@@ -173,7 +173,8 @@ absl::Status Client::DeleteTogether(const std::vector<std::string>& keys) const 
 }
 
 absl::Status Client::DeleteOne(const std::string& key) const {
-  return requester_.Send({.method = "DELETE", .key = key, .accepted = {404}}).status();
+  const absl::Status status = requester_.Send({.method = "DELETE", .key = key}).status();
+  return absl::IsNotFound(status) ? absl::OkStatus() : status;
 }
 
 absl::StatusOr<Client::Upload> Client::BeginUpload(const std::string& key) const {

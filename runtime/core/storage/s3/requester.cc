@@ -111,7 +111,9 @@ absl::Status Requester::StatusOf(const Request& request, int status, const Error
   if (error.code == "NoSuchBucket") {
     return FailedPrecondition("{}: create the bucket, or correct execution.checkpointing.dir", what);
   }
-  if (status == 404) return NotFound("{}{}", what, error.code.empty() ? ": there is no such object" : "");
+  // Not any 404: one that a proxy or a wrong address gives must never look like a job without checkpoints.
+  const bool bare_head = request.method == "HEAD" && status == 404;
+  if (bare_head || IsOneOf(error.code, {"NoSuchKey", "NoSuchUpload"})) return NotFound("{}", what);
   if (status == 401 || status == 403 || IsOneOf(error.code, {"ExpiredToken", "InvalidToken"})) {
     return PermissionDenied("{}{}", what, AdviceFor(error.code));
   }

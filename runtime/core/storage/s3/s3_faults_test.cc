@@ -105,6 +105,7 @@ TEST_CASE("S3 storage: what a retry does not help is said at once, with what to 
       Case{404, "NoSuchBucket", absl::StatusCode::kFailedPrecondition, "create the bucket"},
       Case{301, "PermanentRedirect", absl::StatusCode::kFailedPrecondition, "set s3.region"},
       Case{507, "InsufficientStorage", absl::StatusCode::kResourceExhausted, "make room"},
+      Case{404, "XAdminUserNotFound", absl::StatusCode::kFailedPrecondition, "XAdminUserNotFound"},
       Case{400, "EntityTooLarge", absl::StatusCode::kFailedPrecondition, "EntityTooLarge"});
   Fixture fixture;
   fixture.s3->Order({"", "", Kind::kAnswer, given.status, given.code});
