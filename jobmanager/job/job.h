@@ -97,6 +97,7 @@ class Job final : private CoordinatorEffects {
   // job.cc: states and messages.
   void MoveTo(JobState state);
   void OnTaskState(const std::string& taskmanager_id, const proto::TaskStateReport& report);
+  void RememberMemory(const proto::WorkerMetrics& metrics, const std::string& taskmanager_id, WorkerEntry& worker);
   void OnHeartbeat(const proto::WorkerMetrics& metrics);
   bool Ending() const { return state_ != JobState::kCreated && state_ != JobState::kRunning; }
 

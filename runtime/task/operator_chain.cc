@@ -55,6 +55,8 @@ class ChainOperatorContext final : public OperatorContext {
   }
   void count_malformed() override { chain_.malformed_.Add(); }
 
+  int64_t client_queue_bytes() const override { return chain_.info_.client_queue_bytes; }
+
   const RestoredState* restored() const override { return restored_; }
   SplitTable& splits() override { return chain_.splits_; }
   KeyGroupRange key_groups() const override { return RangeOfSubtask(subtask(), parallelism(), key_group_count()); }
