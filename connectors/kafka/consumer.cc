@@ -19,7 +19,6 @@ const Properties& Defaults() {
       {"enable.partition.eof", "true"},
       {"auto.offset.reset", "error"},  // never a silent jump
       {"queued.min.messages", "1000000"},
-      {"queued.max.messages.kbytes", "16384"},
       // Twice as much costs almost twice the time per record: such buffers come fresh from the kernel, page by page.
       {"fetch.message.max.bytes", "1048576"},
       {"fetch.wait.max.ms", "100"},
@@ -51,6 +50,7 @@ absl::Status Consumer::Open(Context& context, Splits& splits) {
   waker_ = context.waker();
   Properties defaults = Defaults();
   if (!options_.group_id.empty()) defaults["group.id"] = options_.group_id;
+  defaults["queued.max.messages.kbytes"] = std::to_string(context.client_queue_bytes() >> 10);
   PENSTOCK_ASSIGN_OR_RETURN(ConfPtr conf,
                             MakeConf(ClientKind::kConsumer, options_.brokers, defaults, options_.properties, this));
   PENSTOCK_ASSIGN_OR_RETURN(client_, MakeClient(ClientKind::kConsumer, std::move(conf)));

@@ -71,13 +71,15 @@ absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submissi
 absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const JobOptions& cluster) {
   PreparedJob job;
   job.options = cluster;
-  if (Mentions(submission, "execution.checkpointing.") || Mentions(submission, "restart-strategy.") ||
+  const bool own_storage = Mentions(submission, "execution.checkpointing.dir") || Mentions(submission, "s3.");
+  if (own_storage || Mentions(submission, "execution.checkpointing.") || Mentions(submission, "restart-strategy.") ||
       Mentions(submission, "cluster.id")) {
     ConfigSources sources;
     for (const auto& [key, value] : cluster.worker_config) sources.overrides.emplace_back(key, value);
     for (const auto& [key, value] : submission.config) sources.overrides.emplace_back(key, value);
     PENSTOCK_ASSIGN_OR_RETURN(const Config config, Config::Load(sources));
     PENSTOCK_ASSIGN_OR_RETURN(job.options.checkpoints, CheckpointConfig::From(config));
+    job.options.storage = StorageOptions::From(config);
     if (Mentions(submission, "restart-strategy.")) job.options.restart = RestartOptions::From(config);
   }
   if (job.options.restart.type == "auto") {
@@ -89,7 +91,8 @@ absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const Jo
     }
     return job;
   }
-  PENSTOCK_ASSIGN_OR_RETURN(job.storage, OpenStorage(job.options.checkpoints.storage));
+  PENSTOCK_ASSIGN_OR_RETURN(job.storage, OpenStorage(job.options.checkpoints.storage, job.options.storage));
+  if (own_storage) PENSTOCK_RETURN_IF_ERROR(ProbeStorage(*job.storage));  // the JobManager has looked at its own
   PENSTOCK_ASSIGN_OR_RETURN(job.start.stored, ReadCheckpoints(*job.storage, JobDirectoryOf(submission.graph.uid())));
   PENSTOCK_ASSIGN_OR_RETURN(job.start.restore, Choose(submission, *job.storage, job.start.stored));
   return job;
