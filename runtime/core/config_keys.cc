@@ -67,6 +67,8 @@ const std::vector<ConfigKey>& ConfigKeys() {
       {"execution.checkpointing.min-pause", kDurationMs, "0 s", "Least time between two checkpoints."},
       {"execution.checkpointing.tolerable-failed-checkpoints", kInt, "-1",
        "Checkpoints in a row that may be given up before the attempt fails; -1: any number.", -1, kAny},
+      {"execution.checkpointing.savepoint-dir", kString, "",
+       "Where savepoints are copied that name no directory. Empty: they stay beside the checkpoints."},
       {"execution.checkpointing.num-retained", kInt, "3", "Checkpoints that are kept.", 1, 1000},
       {"state.backend.type", kString, "rocksdb",
        "rocksdb: state beyond its memory lies in RocksDB; hashmap: all of it in memory.", 0, kAny, "rocksdb|hashmap"},

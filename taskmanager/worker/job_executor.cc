@@ -174,7 +174,11 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
   if (plan.enabled()) {
     PENSTOCK_ASSIGN_OR_RETURN(storage, OpenStorage(plan.storage()));
   }
-  PENSTOCK_ASSIGN_OR_RETURN(const std::optional<RestoreSource> source, ReadRestore(plan, storage));
+  std::shared_ptr<Storage> restored_from = storage;
+  if (!plan.restore_storage().empty()) {
+    PENSTOCK_ASSIGN_OR_RETURN(restored_from, OpenStorage(plan.restore_storage()));
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const std::optional<RestoreSource> source, ReadRestore(plan, std::move(restored_from)));
   backends_.SetStatefulTasks(StatefulTasks(deployment));
   const auto checkpointing = plan.enabled() ? Checkpointing::kOn : Checkpointing::kOff;
   std::set<CheckpointCollector::Subtask> subtasks;
