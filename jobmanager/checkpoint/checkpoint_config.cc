@@ -17,6 +17,8 @@ absl::StatusOr<CheckpointConfig> CheckpointConfig::From(const Config& config) {
   result.tolerable_failures = config.GetInt(prefix + "tolerable-failed-checkpoints");
   result.retained = config.GetInt(prefix + "num-retained");
   result.cluster_id = config.GetString("cluster.id");
+  result.savepoint_directory = config.GetString(prefix + "savepoint-dir");
+  result.state_backend = config.GetString("state.backend.type");
   if (result.storage.empty() && result.interval_ms > 0) {
     return FailedPrecondition(
         "execution.checkpointing.interval is {} ms, but execution.checkpointing.dir names no storage: give a directory "

@@ -22,6 +22,8 @@ struct CheckpointConfig {
   int64_t tolerable_failures = -1;  // in a row; -1: any number
   int64_t retained = 3;             // decided checkpoints that are kept
   std::string cluster_id = "penstock";
+  std::string savepoint_directory;  // of savepoints that name none; empty: they stay beside the checkpoints
+  std::string state_backend = "rocksdb";
 
   bool enabled() const { return !storage.empty(); }
 

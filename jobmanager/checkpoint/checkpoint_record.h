@@ -14,6 +14,7 @@ namespace penstock::jobmanager {
 
 inline constexpr size_t kHistoryMax = 50;
 inline constexpr size_t kRequestsMax = 16;
+inline constexpr size_t kRequestsRemembered = 64;
 
 // A decided checkpoint and where its manifest lies.
 struct RestorePoint {
@@ -23,7 +24,11 @@ struct RestorePoint {
   std::string directory;  // that its files are relative to
   // Somebody has said that what sinks have committed since may be written again.
   bool allow_duplicates = false;
+  std::string storage;  // URI, of a savepoint outside of the job's own storage; else empty
+  bool is_savepoint = false;
 
+  // The same checkpoint, or a copy of it.
+  bool SameAs(const RestorePoint& other) const { return id == other.id && generation == other.generation; }
   bool operator==(const RestorePoint&) const = default;
 };
 
@@ -50,6 +55,19 @@ struct CheckpointRequest {
 
 enum class CheckpointOutcome { kInProgress, kCompleted, kAborted, kExpired };
 
+// What has become of a request.
+struct RequestRecord {
+  CheckpointRequest request;
+  CheckpointOutcome outcome = CheckpointOutcome::kInProgress;  // completed: copied, too, if it was to be
+  bool triggered = false;
+  bool decided = false;
+  uint64_t checkpoint_id = 0;  // once triggered
+  std::string failure;
+  std::string location;  // once completed: what `run -s` takes
+  int64_t copied_bytes = 0;
+  int64_t copy_bytes = 0;
+};
+
 struct SubtaskRecord {
   int64_t ack_ms = 0;  // wall clock
   proto::SnapshotFigures figures;
@@ -63,6 +81,7 @@ struct CheckpointRecord {
   int64_t trigger_ms = 0;
   int64_t end_ms = -1;
   std::string failure;  // why it was given up
+  bool discarded = false;
   std::string manifest_name;
   int subtasks = 0;
   int64_t written_bytes = 0;

@@ -23,16 +23,22 @@ absl::StatusOr<bool> DecideOnce(Storage& storage, const std::string& name, const
 
 }  // namespace
 
+RestorePoint PointOf(const proto::Manifest& manifest, const std::string& name) {
+  const size_t directory_end = name.rfind("/manifests/");
+  return {.id = manifest.checkpoint_id(),
+          .generation = manifest.generation(),
+          .manifest_name = name,
+          .directory = directory_end == std::string::npos ? "" : name.substr(0, directory_end),
+          .storage = "",
+          .is_savepoint = manifest.kind() == proto::Manifest::SAVEPOINT};
+}
+
 absl::StatusOr<StoredCheckpoint> ReadManifestAt(Storage& storage, const std::string& name) {
   PENSTOCK_ASSIGN_OR_RETURN(const std::string bytes, storage.ReadAll(name));
   PENSTOCK_ASSIGN_OR_RETURN(const proto::Manifest manifest, DecodeManifest(bytes, name));
   StoredCheckpoint stored;
   stored.kind = manifest.kind();
-  const size_t directory_end = name.rfind("/manifests/");
-  stored.point = {.id = manifest.checkpoint_id(),
-                  .generation = manifest.generation(),
-                  .manifest_name = name,
-                  .directory = directory_end == std::string::npos ? "" : name.substr(0, directory_end)};
+  stored.point = PointOf(manifest, name);
   for (const proto::SubtaskSnapshot& subtask : manifest.subtasks()) {
     for (const proto::SnapshotFile& file : subtask.files()) stored.files.insert(file.name());
   }

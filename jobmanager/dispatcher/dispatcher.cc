@@ -95,6 +95,29 @@ absl::StatusOr<uint64_t> Dispatcher::RequestCheckpoint(const std::string& job_id
   return NotFound("job {} is unknown or has ended", job_id);
 }
 
+// A job that is rescaled gives its slots back first: it must not wait for ever for more than there are.
+absl::Status Dispatcher::CheckSlots(const std::string& job_id, int32_t needed) const {
+  int32_t have = 0;
+  for (const TaskManagerSnapshot& taskmanager : taskmanagers_) {
+    have += taskmanager.free_slots;
+    for (const auto& allocation : taskmanager.allocations) {
+      if (allocation.job_id == job_id) have += allocation.slots;
+    }
+  }
+  if (needed <= have) return absl::OkStatus();
+  return FailedPrecondition("it would need {} slots, and there are {} for it: add TaskManagers first", needed, have);
+}
+
+absl::StatusOr<uint64_t> Dispatcher::Rescale(const std::string& job_id, const proto::JobGraph& graph) {
+  PENSTOCK_RETURN_IF_ERROR(CheckGraph(graph));
+  const auto actor = parts_.directory.Find(job_id);
+  if (actor == nullptr) return NotFound("job {} is unknown or has ended", job_id);
+  absl::Status slots = Unavailable("the JobManager is shutting down");
+  actor_.Call([&] { slots = CheckSlots(job_id, SlotsNeeded(graph)); });
+  PENSTOCK_RETURN_IF_ERROR(slots);
+  return actor->Rescale(graph);
+}
+
 absl::Status Dispatcher::Cancel(const std::string& job_id) {
   absl::Status result = Unavailable("the JobManager is shutting down");
   actor_.Call([&] {

@@ -45,6 +45,7 @@ class Dispatcher final : public Commands, public JobListener {
   absl::StatusOr<std::string> Submit(const JobSubmission& submission) override;
   absl::Status Cancel(const std::string& job_id) override;
   absl::StatusOr<uint64_t> RequestCheckpoint(const std::string& job_id, const CheckpointRequest& request) override;
+  absl::StatusOr<uint64_t> Rescale(const std::string& job_id, const proto::JobGraph& graph) override;
   void ReadTaskManagerLog(const std::string& taskmanager_id, const proto::ReadLog& request,
                           std::function<void(absl::StatusOr<proto::LogChunk>)> done) override;
 
@@ -55,6 +56,7 @@ class Dispatcher final : public Commands, public JobListener {
   absl::Status Check(const JobSubmission& submission) const;
   absl::StatusOr<std::string> SubmitOnActor(const JobSubmission& submission, PreparedJob prepared);
   absl::Status CheckProgram(const JobSubmission& submission) const;
+  absl::Status CheckSlots(const std::string& job_id, int32_t needed) const;
   absl::Status CheckUid(const std::string& uid) const;
   void ForgetOldJobs();
   void Publish();

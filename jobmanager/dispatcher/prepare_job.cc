@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "jobmanager/checkpoint/checkpoint_store.h"
+#include "jobmanager/checkpoint/savepoint.h"
 #include "runtime/core/config.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
@@ -26,26 +27,36 @@ bool HasExactlyOnceSink(const proto::JobGraph& graph) {
   return false;
 }
 
-absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submission, Storage& storage,
-                                                   const StoredCheckpoints& stored) {
+// What was asked for by name. newest: of the same uid.
+absl::StatusOr<RestorePoint> ChooseAt(const JobSubmission& submission, const JobOptions& options, Storage& storage,
+                                      const StoredCheckpoint* newest, bool repeats_output) {
+  const std::string& path = submission.restore.path;
+  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found,
+                            FindSavepoint(path, options.checkpoints.storage, storage, options.storage));
+  if (found.manifest.kind() == proto::Manifest::TOMBSTONE) {
+    return FailedPrecondition("{} is no checkpoint: it was given up ({})", path, found.manifest.reason());
+  }
+  RestorePoint point = PointOf(found.manifest, found.manifest_name);
+  point.storage = found.storage;
+  if (newest != nullptr && !point.SameAs(newest->point) && repeats_output) {
+    return FailedPrecondition(
+        "checkpoint {} is not the newest of job '{}' ({} is): beginning from it would write again what an exactly-once "
+        "sink has committed since; --allow-duplicates takes that in",
+        point.id, submission.graph.uid(), newest->point.id);
+  }
+  return point;
+}
+
+absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submission, const JobOptions& options,
+                                                   Storage& storage, const StoredCheckpoints& stored) {
   const std::string& uid = submission.graph.uid();
   const RestoreRequest& request = submission.restore;
   const StoredCheckpoint* newest = stored.checkpoints.empty() ? nullptr : &stored.checkpoints.back();
   const bool repeats_output = HasExactlyOnceSink(submission.graph) && !request.allow_duplicates;
   if (!request.path.empty()) {
-    PENSTOCK_ASSIGN_OR_RETURN(const StoredCheckpoint chosen, ReadManifestAt(storage, request.path));
-    if (chosen.kind == proto::Manifest::TOMBSTONE) {
-      return FailedPrecondition("{} is no checkpoint: it was given up", request.path);
-    }
-    if (newest != nullptr && chosen.point != newest->point && repeats_output) {
-      return FailedPrecondition(
-          "checkpoint {} is not the newest of job '{}' ({} is): beginning from it would write again what an "
-          "exactly-once sink has committed since; --allow-duplicates takes that in",
-          chosen.point.id, uid, newest->point.id);
-    }
-    RestorePoint point = chosen.point;
-    point.allow_duplicates = request.allow_duplicates;
-    return std::optional<RestorePoint>(std::move(point));
+    PENSTOCK_ASSIGN_OR_RETURN(RestorePoint chosen, ChooseAt(submission, options, storage, newest, repeats_output));
+    chosen.allow_duplicates = request.allow_duplicates;
+    return std::optional<RestorePoint>(std::move(chosen));
   }
   if (!stored.damaged.empty() && (request.resume || newest == nullptr) && !request.allow_empty) {
     for (const std::string& damage : stored.damaged) PENSTOCK_LOG(error, "{}", damage);
@@ -94,7 +105,7 @@ absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const Jo
   PENSTOCK_ASSIGN_OR_RETURN(job.storage, OpenStorage(job.options.checkpoints.storage, job.options.storage));
   if (own_storage) PENSTOCK_RETURN_IF_ERROR(ProbeStorage(*job.storage));  // the JobManager has looked at its own
   PENSTOCK_ASSIGN_OR_RETURN(job.start.stored, ReadCheckpoints(*job.storage, JobDirectoryOf(submission.graph.uid())));
-  PENSTOCK_ASSIGN_OR_RETURN(job.start.restore, Choose(submission, *job.storage, job.start.stored));
+  PENSTOCK_ASSIGN_OR_RETURN(job.start.restore, Choose(submission, job.options, *job.storage, job.start.stored));
   return job;
 }
 

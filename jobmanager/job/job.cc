@@ -11,11 +11,11 @@ namespace penstock::jobmanager {
 Job::Job(std::string id, JobSubmission submission, JobOptions options, std::unique_ptr<RestartStrategy> strategy,
          CheckpointStart start, const Clock& clock, JobEffects& effects)
     : id_(std::move(id)),
-      submission_(std::move(submission)),
       options_(std::move(options)),
       strategy_(std::move(strategy)),
       clock_(clock),
       effects_(effects),
+      submission_(std::move(submission)),
       slots_needed_(SlotsNeeded(submission_.graph)),
       start_ms_(clock.NowMs()),
       last_modified_ms_(start_ms_),
@@ -128,7 +128,10 @@ void Job::OnTaskState(const std::string& taskmanager_id, const proto::TaskStateR
     if (checkpoints_) checkpoints_->OnAllRunning();
   }
   if (checkpoints_ && report.state() == proto::FINISHED) checkpoints_->OnTaskFinished();
-  if (state_ == JobState::kRunning && execution_.AllFinished()) {
+  if (state_ == JobState::kRunning && execution_.AllFinished() && Rescaling()) {
+    MoveTo(JobState::kRestarting);
+    BeginEnding();
+  } else if (state_ == JobState::kRunning && execution_.AllFinished()) {
     MoveTo(JobState::kFinished);
     BeginEnding();
     if (checkpoints_) checkpoints_->DeleteAll();
@@ -175,6 +178,7 @@ std::shared_ptr<const JobSnapshot> Job::Snapshot() const {
   snapshot->attempt = attempt_;
   snapshot->parallelism = submission_.graph.parallelism();
   snapshot->digest = submission_.digest;
+  snapshot->is_bundle = submission_.is_bundle;
   snapshot->arguments = submission_.arguments;
   if (waits_for_slots_) {
     snapshot->waits_for = fmt::format("waiting for {} slots: have {}", slots_needed_, slots_have_);
@@ -189,7 +193,9 @@ std::shared_ptr<const JobSnapshot> Job::Snapshot() const {
     view->config = options_.checkpoints;
     view->counts = checkpoints_->counts();
     view->history.assign(checkpoints_->history().begin(), checkpoints_->history().end());
+    view->requests.assign(checkpoints_->requests().begin(), checkpoints_->requests().end());
     view->restored = attempt_restored_;
+    view->restored_ms = attempt_began_ms_;
     view->latest = checkpoints_->restore_point();
     snapshot->checkpoints = std::move(view);
   }

@@ -52,6 +52,8 @@ class JobEffects {
   // On storage, answered by OnCheckpointDecided.
   virtual void DecideCheckpoint(uint64_t id, std::string name, std::string bytes) = 0;
   virtual void DeleteObjects(std::vector<std::string> names) = 0;
+  // Answered by OnSavepointCopied.
+  virtual void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) = 0;
   // Something that the snapshot shows has changed. urgent: more than figures.
   virtual void Changed(bool urgent) = 0;
 };
@@ -81,6 +83,10 @@ class Job final : private CoordinatorEffects {
   void OnHostLost(const std::string& taskmanager_id, const std::string& reason);
   void OnCheckpointDecided(uint64_t id, bool won);
   void OnStorageTrouble(std::string text);
+  void OnCopyProgress(uint64_t request, int64_t copied_bytes, int64_t total_bytes);
+  void OnSavepointCopied(uint64_t request, const absl::StatusOr<std::string>& location);
+  // Goes on at the parallelism of the graph, from a checkpoint that ends this attempt. REQUIRES: it passed CheckGraph.
+  absl::StatusOr<uint64_t> Rescale(proto::JobGraph graph);
   // FailedPrecondition: the job has no checkpoints, or does not run.
   absl::StatusOr<uint64_t> RequestCheckpoint(CheckpointRequest request);
 
@@ -88,7 +94,8 @@ class Job final : private CoordinatorEffects {
   uint32_t attempt() const { return attempt_; }
   // The job has ended, none of its workers is left, and no word to storage is open.
   bool Drained() const {
-    return IsTerminal(state_) && workers_.AllGone() && (!checkpoints_ || checkpoints_->Settled());
+    return IsTerminal(state_) && workers_.AllGone() &&
+           (!checkpoints_ || (checkpoints_->Settled() && !checkpoints_->copying()));
   }
   int64_t stale_messages() const { return stale_messages_; }
   std::shared_ptr<const JobSnapshot> Snapshot() const;
@@ -106,7 +113,10 @@ class Job final : private CoordinatorEffects {
   void Decide(uint64_t id, std::string name, std::string bytes) override;
   void Delete(std::vector<std::string> names) override { effects_.DeleteObjects(std::move(names)); }
   void FailAttempt(std::string reason) override { attempt_failure_ = std::move(reason); }
-  void StopDecided() override {}
+  void StopDecided() override;
+  void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) override;
+  bool Rescaling() const { return rescale_ && rescale_->decided; }
+  void TakeRescaledGraph();
   // After each call into the coordinator: what it found out about the attempt.
   void AfterCoordinator();
   bool StorageSettled() const { return !checkpoints_ || checkpoints_->Settled(); }
@@ -142,13 +152,13 @@ class Job final : private CoordinatorEffects {
 
   // Constant after construction.
   const std::string id_;
-  const JobSubmission submission_;
   const JobOptions options_;
   const std::unique_ptr<RestartStrategy> strategy_;
   const Clock& clock_;
   JobEffects& effects_;
-  const int32_t slots_needed_;
 
+  JobSubmission submission_;  // its graph changes with a rescale
+  int32_t slots_needed_;
   JobState state_ = JobState::kInitializing;
   std::map<int, int64_t> state_entered_ms_;
   const int64_t start_ms_;
@@ -170,6 +180,12 @@ class Job final : private CoordinatorEffects {
   std::optional<RestorePoint> attempt_restored_;  // what this attempt began from
   std::optional<std::string> attempt_failure_;
   std::string storage_trouble_;
+  int64_t attempt_began_ms_ = 0;
+  struct PendingRescale {
+    proto::JobGraph graph;
+    bool decided = false;  // its checkpoint: the next attempt runs this graph
+  };
+  std::optional<PendingRescale> rescale_;
 };
 
 }  // namespace penstock::jobmanager

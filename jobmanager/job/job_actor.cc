@@ -13,6 +13,7 @@ JobActor::JobActor(const std::string& id, JobSubmission submission, JobOptions o
       clock_(clock),
       cluster_(cluster),
       listener_(listener),
+      storage_options_(options.storage),
       store_(std::move(store)),
       job_(id, std::move(submission), std::move(options), std::move(strategy), std::move(start), clock, *this),
       actor_("job-" + id.substr(0, 8), clock) {}
@@ -21,6 +22,7 @@ JobActor::JobActor(const std::string& id, JobSubmission submission, JobOptions o
 void JobActor::Stop() {
   actor_.Stop();
   if (store_ != nullptr) store_->Stop();
+  if (copier_ != nullptr) copier_->Stop();
 }
 
 void JobActor::Start() {
@@ -62,6 +64,24 @@ absl::StatusOr<uint64_t> JobActor::RequestCheckpoint(CheckpointRequest request) 
   absl::StatusOr<uint64_t> result = absl::FailedPreconditionError("the job has ended");
   actor_.Call([&] { result = job_.RequestCheckpoint(std::move(request)); });
   return result;
+}
+
+absl::StatusOr<uint64_t> JobActor::Rescale(proto::JobGraph graph) {
+  absl::StatusOr<uint64_t> result = absl::FailedPreconditionError("the job has ended");
+  actor_.Call([&] { result = job_.Rescale(std::move(graph)); });
+  return result;
+}
+
+void JobActor::CopySavepoint(uint64_t request, RestorePoint point, std::string directory) {
+  if (copier_ == nullptr) copier_ = std::make_unique<SavepointCopier>(store_->storage(), storage_options_, clock_);
+  copier_->Copy(
+      std::move(point), std::move(directory),
+      [this, request](int64_t copied, int64_t all) {
+        actor_.Post([this, request, copied, all] { job_.OnCopyProgress(request, copied, all); });
+      },
+      [this, request](absl::StatusOr<std::string> location) {
+        actor_.Post([this, request, location = std::move(location)] { job_.OnSavepointCopied(request, location); });
+      });
 }
 
 void JobActor::DecideCheckpoint(uint64_t id, std::string name, std::string bytes) {

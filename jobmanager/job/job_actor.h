@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "jobmanager/checkpoint/checkpoint_store.h"
+#include "jobmanager/checkpoint/savepoint.h"
 #include "jobmanager/cluster/cluster_actor.h"
 #include "jobmanager/job/job.h"
 #include "runtime/core/actor.h"
@@ -48,6 +49,7 @@ class JobActor final : private JobEffects {
   void OnHostLost(const std::string& taskmanager_id, const std::string& reason);
   // Waits for the job's answer: the number under which its record can be found.
   absl::StatusOr<uint64_t> RequestCheckpoint(CheckpointRequest request);
+  absl::StatusOr<uint64_t> Rescale(proto::JobGraph graph);
 
  private:
   void RequestSlots(int32_t slots) override { cluster_.RequestSlots(id_, slots); }
@@ -56,6 +58,7 @@ class JobActor final : private JobEffects {
   void KillWorker(const std::string& taskmanager_id, proto::KillWorker kill) override;
   void DecideCheckpoint(uint64_t id, std::string name, std::string bytes) override;
   void DeleteObjects(std::vector<std::string> names) override { store_->Delete(std::move(names)); }
+  void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) override;
   void Changed(bool urgent) override;
 
   void Tick();
@@ -67,9 +70,11 @@ class JobActor final : private JobEffects {
   ClusterActor& cluster_;
   JobListener& listener_;
 
+  const StorageOptions storage_options_;
   const std::unique_ptr<CheckpointStore> store_;  // null: the job takes no checkpoints
 
   // The actor's thread only.
+  std::unique_ptr<SavepointCopier> copier_;  // made for the first copy
   Job job_;
   bool changed_ = false;
   bool publish_posted_ = false;

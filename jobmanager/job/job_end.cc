@@ -71,6 +71,8 @@ void Job::Cancel() {
 void Job::BeginEnding() {
   waits_for_slots_ = false;
   if (checkpoints_) checkpoints_->EndAttempt("the attempt has ended");
+  const bool deciding = checkpoints_ && !checkpoints_->Settled();  // then it may still be decided
+  if (rescale_ && !rescale_->decided && !deciding) rescale_.reset();
   if (!end_deadline_ms_) end_deadline_ms_ = clock_.MonotonicMs() + options_.cancellation_timeout_ms + kEndSlackMs;
   if (state_ != JobState::kFinished) execution_.SetStateOfAll("", proto::CANCELING, clock_.NowMs());
   for (auto& [taskmanager_id, worker] : workers_.by_taskmanager) EndWorker(taskmanager_id, worker);
@@ -178,6 +180,10 @@ void Job::EndAttemptWhenGone() {
 
 // All reports of the attempt are in: only now is its root cause known.
 void Job::RestartOrFail() {
+  if (Rescaling() && !failures_.RootOf(attempt_)) {
+    restart_at_ms_ = clock_.MonotonicMs();  // no failure
+    return;
+  }
   const std::optional<FailureSnapshot> root = failures_.RootOf(attempt_);
   const bool retryable = !root || root->failure.domain() != proto::Failure::USER || root->failure.retryable();
   const std::optional<int64_t> delay_ms =

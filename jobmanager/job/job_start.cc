@@ -27,6 +27,8 @@ void Job::BeginWhenSettled() {
 
 void Job::BeginAttempt() {
   ++attempt_;
+  attempt_began_ms_ = clock_.NowMs();
+  if (Rescaling()) TakeRescaledGraph();
   deployed_ = false;
   end_forced_ = false;
   end_deadline_ms_.reset();

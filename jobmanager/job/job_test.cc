@@ -29,6 +29,7 @@ struct RecordingEffects final : JobEffects {
   void KillWorker(const std::string& id, proto::KillWorker kill) override { killed.emplace_back(id, kill); }
   void DecideCheckpoint(uint64_t id, std::string name, std::string) override { decisions.emplace_back(id, name); }
   void DeleteObjects(std::vector<std::string> names) override { deleted = std::move(names); }
+  void CopySavepoint(uint64_t, RestorePoint, std::string) override {}
   void Changed(bool) override {}
   std::vector<std::pair<uint64_t, std::string>> decisions;
   std::vector<std::string> deleted;

@@ -69,6 +69,8 @@ const std::vector<ConfigKey>& ConfigKeys() {
       {"execution.checkpointing.min-pause", kDurationMs, "0 s", "Least time between two checkpoints."},
       {"execution.checkpointing.tolerable-failed-checkpoints", kInt, "-1",
        "Checkpoints in a row that may be given up before the attempt fails; -1: any number.", -1, kAny},
+      {"execution.checkpointing.savepoint-dir", kString, "",
+       "Where savepoints are copied that name no directory. Empty: they stay beside the checkpoints."},
       {"execution.checkpointing.num-retained", kInt, "3", "Checkpoints that are kept.", 1, 1000},
       {"s3.endpoint", kString, "",
        "Server of s3:// storage, such as https://storage.example.com:9000. Empty: AWS_ENDPOINT_URL_S3, else Amazon's."},

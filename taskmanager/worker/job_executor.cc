@@ -189,7 +189,12 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
                       .checkpoint_interval_ms = plan.interval_ms(),
                       .checkpoint_timeout_ms = plan.timeout_ms(),
                       .local_directory = options_.work_dir};
-  PENSTOCK_ASSIGN_OR_RETURN(const std::optional<RestoreSource> source, ReadRestore(plan, storage, began));
+  std::shared_ptr<Storage> restored_from = storage;
+  if (!plan.restore_storage().empty()) {
+    PENSTOCK_ASSIGN_OR_RETURN(restored_from, OpenStorage(plan.restore_storage(), options_.storage));
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const std::optional<RestoreSource> source,
+                            ReadRestore(plan, std::move(restored_from), began));
   const auto origin = std::make_shared<const AttemptOrigin>(std::move(began));
   const MemoryRequest needs = MemoryNeeds(deployment);
   PENSTOCK_ASSIGN_OR_RETURN(const MemoryBytes shares, SplitGrant(needs));
