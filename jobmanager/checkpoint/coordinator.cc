@@ -27,6 +27,7 @@ void CheckpointCoordinator::SetGraph(proto::JobGraph graph) {
   graph_ = std::move(graph);
   subtasks_.clear();
   for (const proto::Vertex& vertex : graph_.vertices()) {
+    widest_parallelism_ = std::max(widest_parallelism_, vertex.parallelism());
     for (int32_t i = 0; i < vertex.parallelism(); ++i) subtasks_.emplace(vertex.id(), i);
   }
 }
@@ -62,9 +63,7 @@ proto::CheckpointPlan CheckpointCoordinator::Plan() const {
   plan.set_cluster_id(config_.cluster_id);
   plan.set_interval_ms(config_.interval_ms);
   plan.set_timeout_ms(config_.timeout_ms);
-  int widest = 0;
-  for (const proto::Vertex& vertex : graph_.vertices()) widest = std::max(widest, vertex.parallelism());
-  plan.set_widest_parallelism(widest);
+  plan.set_widest_parallelism(widest_parallelism_);
   if (parent_) {
     plan.set_restore_manifest(parent_->manifest_name);
     plan.set_restore_id(parent_->id);

@@ -119,6 +119,7 @@ class CheckpointCoordinator {
 
   proto::JobGraph graph_;
   std::set<Subtask> subtasks_;
+  int32_t widest_parallelism_ = 0;  // of all graphs so far: sinks end what wider attempts may have left open
   bool read_ = false;
   uint64_t next_id_ = 0;
   std::optional<RestorePoint> restore_;
