@@ -43,7 +43,9 @@ absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submissi
           "exactly-once sink has committed since; --allow-duplicates takes that in",
           chosen.point.id, uid, newest->point.id);
     }
-    return std::optional<RestorePoint>(chosen.point);
+    RestorePoint point = chosen.point;
+    point.allow_duplicates = request.allow_duplicates;
+    return std::optional<RestorePoint>(std::move(point));
   }
   if (!stored.damaged.empty() && (request.resume || newest == nullptr) && !request.allow_empty) {
     for (const std::string& damage : stored.damaged) PENSTOCK_LOG(error, "{}", damage);

@@ -81,6 +81,10 @@ const std::vector<ConfigKey>& ConfigKeys() {
       {"s3.connection.maximum", kInt, "16", "Connections that a process holds open to s3:// storage at once.", 1, 1024},
       {"state.backend.type", kString, "rocksdb",
        "rocksdb: state beyond its memory lies in RocksDB; hashmap: all of it in memory.", 0, kAny, "rocksdb|hashmap"},
+      {"sink.exactly-once.missing-marker", kString, "fail",
+       "An exactly-once Kafka sink whose commits the broker has forgotten: fail, rewrite (may repeat) or skip (may "
+       "lose).",
+       0, kAny, "fail|rewrite|skip"},
       {"state.memory.size", kBytes, "0",
        "Memory for keyed state of one worker: hot entries, RocksDB's cache and memtables. 0: what its grant leaves.", 0,
        kAny},
