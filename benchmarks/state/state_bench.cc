@@ -206,14 +206,12 @@ int64_t StatusBytes(const std::string& field) {
 }
 
 // State of several times its memory: what the process holds beyond it.
-void Memory(const std::string& directory) {
-  constexpr int64_t kKeys = 20'000'000;
+void Memory(const std::string& directory, int64_t keys, int64_t budget) {
   constexpr int64_t kOperations = 2'000'000;
-  constexpr int64_t kBudget = 256 << 20;
   constexpr int64_t kCutEvery = 500'000;
   constexpr int64_t kMegabyte = 1 << 20;
   const int64_t before = StatusBytes("VmRSS");
-  const MemoryBytes shares = *SplitGrant({.state_bytes = kBudget, .stateful_tasks = 1});
+  const MemoryBytes shares = *SplitGrant({.state_bytes = budget, .stateful_tasks = 1});
   const std::shared_ptr<RocksResources> resources =
       MakeRocksResources(shares[MemoryHolder::kBlockCache], shares[MemoryHolder::kMemtables]);
   BenchTask task(directory, shares[MemoryHolder::kHotState], true, true, resources);
@@ -228,33 +226,33 @@ void Memory(const std::string& directory) {
     if (i % kCutEvery == kCutEvery - 1) BenchTask::Check(task.backend.Cut(++cuts).status());
   };
   const int64_t begin = Clock::System().MonotonicNs();
-  for (int64_t i = 0; i < kKeys; ++i) {
+  for (int64_t i = 0; i < keys; ++i) {
     step(i, i);
-    if (i % (kKeys / 10) != 0) continue;
+    if (i % (keys / 10) != 0) continue;
     const KeyedFigures figures = task.backend.ReadFigures();
     std::fprintf(stderr, "%ld M keys: RSS %ld MB; hot %ld MB, cache %ld MB, memtables %ld MB, chain %ld parts\n",
                  i / 1'000'000, StatusBytes("VmRSS") / kMegabyte, figures.hot_bytes / kMegabyte,
                  resources->cache_used_bytes() / kMegabyte, resources->memtables_used_bytes() / kMegabyte,
                  figures.chain_parts);
   }
-  const double inserts = kKeys / SecondsSince(begin);
+  const double inserts = keys / SecondsSince(begin);
   peak_loaded = StatusBytes("VmHWM");
   std::mt19937_64 random(3);
   const int64_t begin_updates = Clock::System().MonotonicNs();
-  for (int64_t i = 0; i < kOperations; ++i) step(i, static_cast<int64_t>(random() % kKeys));
+  for (int64_t i = 0; i < kOperations; ++i) step(i, static_cast<int64_t>(random() % keys));
   const double updates = kOperations / SecondsSince(begin_updates);
   const int64_t peak = StatusBytes("VmHWM");
   std::printf(
       "memory, %ld M keys, budget %ld MB: peak RSS %ld MB (%ld MB while loading), %ld MB over budget and start; "
       "%.2f M inserts/s, %.3f M updates/s\n",
-      kKeys / 1'000'000, kBudget / kMegabyte, peak / kMegabyte, peak_loaded / kMegabyte,
-      (peak - before - kBudget) / kMegabyte, inserts / 1e6, updates / 1e6);
+      keys / 1'000'000, budget / kMegabyte, peak / kMegabyte, peak_loaded / kMegabyte,
+      (peak - before - budget) / kMegabyte, inserts / 1e6, updates / 1e6);
 }
 
 }  // namespace
 }  // namespace penstock
 
-// Arguments: a folder for the files; which: hot, budget, memory, cuts, cuts-rocksdb (default: all).
+// Arguments: a folder for the files; which: hot, budget, memory [million keys] [MB], cuts, cuts-rocksdb (default: all).
 int main(int argc, char** argv) {
   const std::string base = argc > 1 ? argv[1] : "/tmp";
   const std::string which = argc > 2 ? argv[2] : "all";
@@ -268,7 +266,10 @@ int main(int argc, char** argv) {
   };
   run("hot", penstock::Hot);
   run("budget", penstock::OverBudget);
-  run("memory", penstock::Memory);
+  run("memory", [&](const std::string& directory) {
+    penstock::Memory(directory, (argc > 3 ? std::atoll(argv[3]) : 20) * 1'000'000,
+                     (argc > 4 ? std::atoll(argv[4]) : 256) << 20);
+  });
   run("cuts", [](const std::string& directory) { penstock::Cuts(directory, false); });
   run("cuts-rocksdb", [](const std::string& directory) { penstock::Cuts(directory, true); });
   return 0;

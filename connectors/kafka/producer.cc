@@ -5,7 +5,11 @@
 namespace penstock::kafka {
 
 absl::Status Producer::Open(Context& context) {
-  PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<Sender> sender, Sender::Create(sink_));
+  Properties bound;
+  if (!sink_.properties.contains("queue.buffering.max.kbytes")) {
+    bound["queue.buffering.max.kbytes"] = std::to_string(context.client_queue_bytes() >> 10);
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<Sender> sender, Sender::Create(sink_, bound));
   Adopt(context, std::move(sender));
   probe_ = std::make_unique<TopicProbe>(sender_->client(), sink_, context.waker());
   return absl::OkStatus();

@@ -37,10 +37,7 @@ class FinishGuard {
 
 }  // namespace
 
-KeyedBackend::KeyedBackend(KeyedBackendOptions options) : options_(std::move(options)) {
-  if (options_.cold != nullptr && options_.hot_bytes_max > 0) hot_bytes_limit_ = options_.hot_bytes_max;
-  TellBudget();
-}
+KeyedBackend::KeyedBackend(KeyedBackendOptions options) : options_(std::move(options)) { TellBudget(); }
 
 KeyedBackend::~KeyedBackend() {
   if (renewal_ != nullptr) renewal_->WaitUntilIdle();
@@ -205,19 +202,28 @@ absl::Status KeyedBackend::Trickle() {
     old_bases_ = more.ok() && *more;
   }
   for (TableBase* table : tables_) table->SweepExpired(kExpirySweepEntries);
+  if (options_.cold != nullptr) BoundFoldList();
   TellBudget();
   MakeRoom();
   return status_;
 }
 
+void KeyedBackend::BoundFoldList() {
+  size_t entries = kFoldListEntriesMin;
+  for (const TableBase* table : tables_) entries += 2 * static_cast<size_t>(table->entries());
+  if (fold_dirty_.size() > entries) FoldUntil(fold_popped_ + fold_dirty_.size() - entries);
+}
+
 void KeyedBackend::TellBudget() {
-  if (options_.budget == nullptr) return;
-  HotBudget& budget = *options_.budget;
-  const int64_t limit = budget.bytes_max.load(std::memory_order_relaxed);
-  if (options_.cold != nullptr && limit > 0) hot_bytes_limit_ = limit;
-  budget.bytes.store(hot_bytes_, std::memory_order_relaxed);
+  HotBudget* const budget = options_.budget.get();
+  const auto lists = static_cast<int64_t>((fold_dirty_.size() + segment_dirty_.size()) * sizeof(Dirty));
+  const int64_t bytes_max =
+      budget != nullptr ? budget->bytes_max.load(std::memory_order_relaxed) : options_.hot_bytes_max;
+  if (options_.cold != nullptr && bytes_max > 0) hot_bytes_limit_ = std::max(bytes_max - lists, bytes_max / 2);
+  if (budget == nullptr) return;
+  budget->bytes.store(hot_bytes_ + lists, std::memory_order_relaxed);
   const int64_t segment = segment_ ? segment_->bytes() : 0;
-  budget.segment_bytes.store(std::min(segment, options_.segment_memory_bytes), std::memory_order_relaxed);
+  budget->segment_bytes.store(std::min(segment, options_.segment_memory_bytes), std::memory_order_relaxed);
 }
 
 absl::StatusOr<KeyedSnapshot> KeyedBackend::Cut(uint64_t checkpoint_id) {

@@ -46,7 +46,7 @@ struct KeyedBackendOptions {
   // False: the job takes no checkpoints, and nothing is written ahead of a Cut (a savepoint, which then writes all).
   bool track_changes = true;
   int64_t chain_replay_ms_max = 1000;  // estimated; beyond it the base is renewed
-  int64_t hot_bytes_max = 0;           // of the tables, with a cold tier; 0: no limit
+  int64_t hot_bytes_max = 0;           // of the tables and their lists, with a cold tier; 0: no limit
   std::shared_ptr<HotBudget> budget;   // in its place, looked at by Trickle; may be null
   std::unique_ptr<ColdTier> cold;      // null: hashmap
   // Runs work off the task's thread; null: at once. The backend waits for it when it is destroyed.
@@ -55,6 +55,9 @@ struct KeyedBackendOptions {
 
 inline constexpr size_t kSegmentsMax = 256;  // in a chain before its base is renewed
 inline constexpr int kFoldEntriesPerTrickle = 512;
+// Beyond so many and twice the hot entries the list of entries to be folded is worked off before its time: of one that
+// was evicted and came back it has several.
+inline constexpr size_t kFoldListEntriesMin = 64 << 10;
 inline constexpr int kExpirySweepEntries = 16;  // looked at per trickle and table
 inline constexpr int64_t kReplayEntriesPerMs = 2'000;
 inline constexpr int64_t kReplayBytesPerMs = 200'000;
@@ -138,6 +141,7 @@ class KeyedBackend {
   std::vector<TableSpec> Specs() const;
   bool NeedsRenewal() const;
   void TellBudget();
+  void BoundFoldList();
   void BeginRenewal();
   void StepRenewal();
   void FoldUntil(uint64_t target);
