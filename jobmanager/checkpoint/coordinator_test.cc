@@ -19,6 +19,7 @@ struct RecordingEffects final : CoordinatorEffects {
   }
   void Delete(std::vector<std::string> names) override { deleted.insert(names.begin(), names.end()); }
   void FailAttempt(std::string reason) override { failures.push_back(std::move(reason)); }
+  void ReadStorage() override { ++reads; }
   void StopDecided() override { ++stops; }
 
   int Count(proto::JobManagerToWorker::KindCase kind) const {
@@ -30,6 +31,7 @@ struct RecordingEffects final : CoordinatorEffects {
   std::set<std::string> deleted;
   std::vector<std::string> failures;
   int stops = 0;
+  int reads = 0;
 };
 
 struct Scenario {
@@ -42,7 +44,7 @@ struct Scenario {
     coordinator.emplace(config, graph, clock, effects);
   }
   void Start(StoredCheckpoints stored = {}, std::optional<RestorePoint> restore = {}) {
-    coordinator->OnStorageRead(std::move(stored), std::move(restore));
+    coordinator->Start({std::move(stored), std::move(restore)});
     Answer(true);
     coordinator->BeginAttempt(++attempt);
     coordinator->OnAllRunning();
@@ -191,7 +193,7 @@ TEST_CASE("a job that finds checkpoints seals the open id first", "[coordinator]
   StoredCheckpoints stored;
   stored.next_id = 7;
   stored.checkpoints = {{.point = {.id = 6, .generation = "g", .manifest_name = "m6"}, .files = {"a"}}};
-  s.coordinator->OnStorageRead(stored, stored.checkpoints[0].point);
+  s.coordinator->Start({stored, stored.checkpoints[0].point});
   CHECK_FALSE(s.coordinator->Settled());
   REQUIRE(s.effects.decisions.size() == 1);
   CHECK(s.effects.decisions[0].kind() == proto::Manifest::TOMBSTONE);

@@ -33,6 +33,10 @@ struct JobOptions {
   RestartOptions restart;
   CheckpointConfig checkpoints;
   std::map<std::string, std::string> worker_config;  // under the submission's own
+  uint64_t leader_epoch = 0;                         // on every message
+  // Of a job that was taken over from another JobManager.
+  uint32_t attempts_before = 0;  // attempts up to this number were its
+  int64_t submitted_ms = 0;      // 0: now
 };
 
 // A worker that was told to end has this much more than its cancellation timeout, then its host kills it; after as
@@ -50,14 +54,12 @@ class JobEffects {
   // On storage, answered by OnCheckpointDecided.
   virtual void DecideCheckpoint(uint64_t id, std::string name, std::string bytes) = 0;
   virtual void DeleteObjects(std::vector<std::string> names) = 0;
+  // Answered by OnCheckpointsRead.
+  virtual void ReadCheckpoints() = 0;
+  // The job has come to a terminal state, which nobody is told before it is durable. Answered by OnEndRecorded.
+  virtual void RecordEnd() = 0;
   // Something that the snapshot shows has changed. urgent: more than figures.
   virtual void Changed(bool urgent) = 0;
-};
-
-// What storage holds for a job with checkpoints, read before it starts.
-struct CheckpointStart {
-  StoredCheckpoints stored;
-  std::optional<RestorePoint> restore;
 };
 
 class Job final : private CoordinatorEffects {
@@ -78,6 +80,8 @@ class Job final : private CoordinatorEffects {
   void OnWorkerExited(const std::string& taskmanager_id, const proto::WorkerExited& report);
   void OnHostLost(const std::string& taskmanager_id, const std::string& reason);
   void OnCheckpointDecided(uint64_t id, bool won);
+  void OnCheckpointsRead(StoredCheckpoints stored);
+  void OnEndRecorded();
   void OnStorageTrouble(std::string text);
   // FailedPrecondition: the job has no checkpoints, or does not run.
   absl::StatusOr<uint64_t> RequestCheckpoint(CheckpointRequest request);
@@ -85,9 +89,9 @@ class Job final : private CoordinatorEffects {
   JobState state() const { return state_; }
   uint32_t attempt() const { return attempt_; }
   // The job has ended, none of its workers is left, and no word to storage is open.
-  bool Drained() const {
-    return IsTerminal(state_) && workers_.AllGone() && (!checkpoints_ || checkpoints_->Settled());
-  }
+  bool Drained() const { return end_recorded_ && workers_.AllGone() && (!checkpoints_ || checkpoints_->Settled()); }
+  // It has ended, and its end is durable.
+  bool end_recorded() const { return end_recorded_; }
   int64_t stale_messages() const { return stale_messages_; }
   std::shared_ptr<const JobSnapshot> Snapshot() const;
 
@@ -103,6 +107,7 @@ class Job final : private CoordinatorEffects {
   void Decide(uint64_t id, std::string name, std::string bytes) override;
   void Delete(std::vector<std::string> names) override { effects_.DeleteObjects(std::move(names)); }
   void FailAttempt(std::string reason) override { attempt_failure_ = std::move(reason); }
+  void ReadStorage() override { effects_.ReadCheckpoints(); }
   void StopDecided() override {}
   // After each call into the coordinator: what it found out about the attempt.
   void AfterCoordinator();
@@ -133,6 +138,8 @@ class Job final : private CoordinatorEffects {
   void RestartOrFail();
   void CheckHeartbeats(int64_t now_ms);
   void CheckEndDeadline(int64_t now_ms);
+  void MayStillWrite();
+  bool HasUnfencedSink() const;
 
   proto::JobManagerToWorker MessageToWorker() const;
   void Kill(const std::string& taskmanager_id, bool force);
@@ -158,6 +165,8 @@ class Job final : private CoordinatorEffects {
   std::optional<int64_t> restart_at_ms_;    // monotonic
   std::optional<int64_t> end_deadline_ms_;  // monotonic
   bool end_forced_ = false;                 // the deadline has passed once
+  bool end_recorded_ = false;
+  int64_t lost_workers_until_ms_ = 0;  // monotonic; until then workers that count as gone may still write
   ExecutionGraph execution_;
   WorkerSet workers_;
   FailureLog failures_;

@@ -24,6 +24,10 @@ inline constexpr int64_t kMetricsPublishMs = 200;
 class JobListener {
  public:
   virtual ~JobListener() = default;
+  // Makes the end of a job durable, however long it takes, then calls recorded on any thread.
+  virtual void OnJobEnded(std::shared_ptr<const JobSnapshot> snapshot, std::function<void()> recorded) = 0;
+  // Somebody else has decided a checkpoint of the job: perhaps this JobManager leads no more.
+  virtual void OnDecisionLost() = 0;
   // drained: the job has ended, its workers are gone, and nothing more will follow.
   virtual void OnJobSnapshot(std::shared_ptr<const JobSnapshot> snapshot, bool drained) = 0;
 };
@@ -56,13 +60,17 @@ class JobActor final : private JobEffects {
   void KillWorker(const std::string& taskmanager_id, proto::KillWorker kill) override;
   void DecideCheckpoint(uint64_t id, std::string name, std::string bytes) override;
   void DeleteObjects(std::vector<std::string> names) override { store_->Delete(std::move(names)); }
+  void ReadCheckpoints() override;
+  void RecordEnd() override;
   void Changed(bool urgent) override;
 
   void Tick();
+  void ReadUntilItWorks(int64_t pause_ms);
   void Publish();
 
   // Constant after construction.
   const std::string id_;
+  const std::string checkpoint_directory_;
   const Clock& clock_;
   ClusterActor& cluster_;
   JobListener& listener_;
