@@ -1,4 +1,4 @@
-// penstock list, cancel, status, logs, info, bundle.
+// penstock list, cancel, status, memory, logs, info, bundle.
 #ifndef PENSTOCK_CLI_JOB_COMMANDS_H_
 #define PENSTOCK_CLI_JOB_COMMANDS_H_
 
@@ -15,6 +15,7 @@ namespace penstock::cli {
 absl::Status ListJobs(const CommandContext& context, bool all);
 absl::Status CancelJob(const CommandContext& context, const std::string& job_id);
 absl::Status ShowStatus(const CommandContext& context, const std::string& job_id);
+absl::Status ShowMemory(const CommandContext& context, const std::string& job_id);
 // What the job's workers wrote to stderr: of the newest attempt, or of all.
 absl::Status ShowLogs(const CommandContext& context, const std::string& job_id, bool all_attempts);
 absl::Status ShowInfo(const CommandContext& context, const PlanRequest& request);
@@ -28,6 +29,8 @@ absl::Status MakeBundle(const CommandContext& context, const BundleOptions& opti
 
 // The answer of /v2/jobs/:id for people. Pure.
 std::string StatusText(const nlohmann::json& status);
+// The same for /v2/jobs/:id/memory.
+std::string MemoryText(const nlohmann::json& memory);
 
 }  // namespace penstock::cli
 

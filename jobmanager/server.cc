@@ -29,6 +29,7 @@ bool IsOwn(const std::string& key) {
          key.starts_with("jobstore.");
 }
 
+// Also what the command line of the JobManager says must fit together.
 absl::StatusOr<JobOptions> JobOptionsOf(const Config& config) {
   JobOptions options;
   options.heartbeat_interval_ms = config.GetDurationMs("heartbeat.interval");
@@ -38,7 +39,12 @@ absl::StatusOr<JobOptions> JobOptionsOf(const Config& config) {
   options.worker_config = config.NonDefault();
   std::erase_if(options.worker_config, [](const auto& entry) { return IsOwn(entry.first); });
   PENSTOCK_ASSIGN_OR_RETURN(options.checkpoints, CheckpointConfig::From(config));
-  if (options.checkpoints.enabled()) PENSTOCK_RETURN_IF_ERROR(OpenStorage(options.checkpoints.storage).status());
+  options.storage = StorageOptions::From(config);
+  if (options.checkpoints.enabled()) {
+    PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<Storage> storage,
+                              OpenStorage(options.checkpoints.storage, options.storage));
+    PENSTOCK_RETURN_IF_ERROR(ProbeStorage(*storage));
+  }
   return options;
 }
 
@@ -165,7 +171,8 @@ absl::Status JobManagerServer::Parts::Start() {
   PENSTOCK_ASSIGN_OR_RETURN(programs,
                             ProgramStore::Open(ProgramDirectoryOf(config), config.GetBytes("web.upload.max-size")));
   if (const std::string uri = StorageOf(config); !uri.empty()) {
-    PENSTOCK_ASSIGN_OR_RETURN(storage, OpenStorage(uri));
+    PENSTOCK_ASSIGN_OR_RETURN(storage, OpenStorage(uri, StorageOptions::From(config)));
+    PENSTOCK_RETURN_IF_ERROR(ProbeStorage(*storage));
   }
   if (lock_dir.empty()) {
     PENSTOCK_RETURN_IF_ERROR(OpenLeadership(""));

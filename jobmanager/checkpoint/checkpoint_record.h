@@ -22,6 +22,8 @@ struct RestorePoint {
   std::string generation;
   std::string manifest_name;
   std::string directory;  // that its files are relative to
+  // Somebody has said that what sinks have committed since may be written again.
+  bool allow_duplicates = false;
 
   bool operator==(const RestorePoint&) const = default;
 };

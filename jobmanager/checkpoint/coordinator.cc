@@ -70,11 +70,18 @@ proto::CheckpointPlan CheckpointCoordinator::Plan() const {
   plan.set_job_uid(graph_.uid());
   plan.set_storage(config_.storage);
   plan.set_job_directory(directory_);
+  plan.set_cluster_id(config_.cluster_id);
+  plan.set_interval_ms(config_.interval_ms);
+  plan.set_timeout_ms(config_.timeout_ms);
+  int widest = 0;
+  for (const proto::Vertex& vertex : graph_.vertices()) widest = std::max(widest, vertex.parallelism());
+  plan.set_widest_parallelism(widest);
   if (parent_) {
     plan.set_restore_manifest(parent_->manifest_name);
     plan.set_restore_id(parent_->id);
     plan.set_restore_generation(parent_->generation);
     plan.set_restore_directory(parent_->directory);
+    plan.set_allow_duplicates(parent_->allow_duplicates);
   }
   return plan;
 }

@@ -16,6 +16,10 @@ bool Mentions(const JobSubmission& submission, std::string_view prefix) {
                      [&](const auto& entry) { return entry.first.starts_with(prefix); });
 }
 
+bool MentionsStorage(const JobSubmission& submission) {
+  return Mentions(submission, "execution.checkpointing.dir") || Mentions(submission, "s3.");
+}
+
 absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submission, Storage& storage,
                                                    const StoredCheckpoints& stored) {
   const std::string& uid = submission.graph.uid();
@@ -33,7 +37,9 @@ absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submissi
           "exactly-once sink has committed since; --allow-duplicates takes that in",
           chosen.point.id, uid, newest->point.id);
     }
-    return std::optional<RestorePoint>(chosen.point);
+    RestorePoint point = chosen.point;
+    point.allow_duplicates = request.allow_duplicates;
+    return std::optional<RestorePoint>(std::move(point));
   }
   if (!stored.damaged.empty() && (request.resume || newest == nullptr) && !request.allow_empty) {
     for (const std::string& damage : stored.damaged) PENSTOCK_LOG(error, "{}", damage);
@@ -67,18 +73,20 @@ bool HasExactlyOnceSink(const proto::JobGraph& graph) {
 
 absl::StatusOr<JobOptions> ResolveOptions(const JobSubmission& submission, const JobOptions& cluster) {
   JobOptions options = cluster;
-  if (Mentions(submission, "execution.checkpointing.") || Mentions(submission, "restart-strategy.") ||
-      Mentions(submission, "cluster.id")) {
+  if (MentionsStorage(submission) || Mentions(submission, "execution.checkpointing.") ||
+      Mentions(submission, "restart-strategy.") || Mentions(submission, "cluster.id")) {
     ConfigSources sources;
     for (const auto& [key, value] : cluster.worker_config) sources.overrides.emplace_back(key, value);
     for (const auto& [key, value] : submission.config) sources.overrides.emplace_back(key, value);
     PENSTOCK_ASSIGN_OR_RETURN(const Config config, Config::Load(sources));
     PENSTOCK_ASSIGN_OR_RETURN(options.checkpoints, CheckpointConfig::From(config));
+    options.storage = StorageOptions::From(config);
     if (Mentions(submission, "restart-strategy.")) options.restart = RestartOptions::From(config);
   }
   options.checkpoints.leader_epoch = cluster.leader_epoch;
-  if (options.restart.type == "auto")
+  if (options.restart.type == "auto") {
     options.restart.type = options.checkpoints.enabled() ? "exponential-delay" : "none";
+  }
   return options;
 }
 
@@ -91,7 +99,9 @@ absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const Jo
     }
     return job;
   }
-  PENSTOCK_ASSIGN_OR_RETURN(job.storage, OpenStorage(job.options.checkpoints.storage));
+  PENSTOCK_ASSIGN_OR_RETURN(job.storage, OpenStorage(job.options.checkpoints.storage, job.options.storage));
+  if (MentionsStorage(submission))
+    PENSTOCK_RETURN_IF_ERROR(ProbeStorage(*job.storage));  // the JobManager has looked at its own
   PENSTOCK_ASSIGN_OR_RETURN(job.start.stored, ReadCheckpoints(*job.storage, JobDirectoryOf(submission.graph.uid())));
   PENSTOCK_ASSIGN_OR_RETURN(job.start.restore, Choose(submission, *job.storage, job.start.stored));
   job.start.goes_on = submission.restore.resume;

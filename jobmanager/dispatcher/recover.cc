@@ -51,16 +51,17 @@ void Dispatcher::TryRecordEnd(const std::string& job_id, const proto::JobEnd& en
 }
 
 void Dispatcher::Recover(StoredJobs jobs) {
+  JobOptions options;
   actor_.Call([&] {
+    options = job_options_;
     for (const proto::JobEntry& entry : jobs.ended) jobs_.push_back(SnapshotOf(entry));
     for (const proto::JobEntry& entry : jobs.live) jobs_.insert(jobs_.begin(), SnapshotOf(entry));
     Publish();
   });
-  const uint64_t epoch = job_options_.leader_epoch;
   for (const proto::JobEntry& entry : jobs.ended) {
     if (entry.end().state() != JobStateName(JobState::kFinished) || !IsNewest(entry, jobs)) continue;
-    store_actor_.Post([entry, epoch] {
-      const absl::Status deleted = DeleteFinished(entry, epoch);
+    store_actor_.Post([entry, options] {
+      const absl::Status deleted = DeleteFinished(entry, options);
       if (!deleted.ok()) {
         PENSTOCK_LOG(warn, "checkpoints of finished job {} are left: {}", entry.job_id(), MessageOf(deleted));
       }

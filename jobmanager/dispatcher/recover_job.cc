@@ -23,7 +23,8 @@ absl::StatusOr<std::optional<RestorePoint>> RestorePointOf(const proto::JobEntry
     restore = RestorePoint{.id = start.id(),
                            .generation = start.generation(),
                            .manifest_name = start.manifest_name(),
-                           .directory = start.directory()};
+                           .directory = start.directory(),
+                           .allow_duplicates = start.allow_duplicates()};
   }
   uint64_t newest = 0;
   if (!stored.checkpoints.empty() && stored.checkpoints.back().point.id >= start.first_own_id()) {
@@ -63,7 +64,7 @@ absl::StatusOr<PreparedJob> PrepareRecovery(const proto::JobEntry& entry, const 
                  submission.graph.name());
     return job;
   }
-  PENSTOCK_ASSIGN_OR_RETURN(job.storage, OpenStorage(job.options.checkpoints.storage));
+  PENSTOCK_ASSIGN_OR_RETURN(job.storage, OpenStorage(job.options.checkpoints.storage, job.options.storage));
   PENSTOCK_ASSIGN_OR_RETURN(job.start.stored, ReadCheckpoints(*job.storage, JobDirectoryOf(submission.graph.uid())));
   PENSTOCK_ASSIGN_OR_RETURN(job.start.restore, RestorePointOf(entry, submission, job.start.stored));
   job.start.goes_on = true;
@@ -72,9 +73,10 @@ absl::StatusOr<PreparedJob> PrepareRecovery(const proto::JobEntry& entry, const 
   return job;
 }
 
-absl::Status DeleteFinished(const proto::JobEntry& entry, uint64_t leader_epoch) {
-  if (entry.end().checkpoint_storage().empty()) return absl::OkStatus();
-  PENSTOCK_ASSIGN_OR_RETURN(const auto storage, OpenStorage(entry.end().checkpoint_storage()));
+absl::Status DeleteFinished(const proto::JobEntry& entry, const JobOptions& cluster) {
+  PENSTOCK_ASSIGN_OR_RETURN(const JobOptions options, ResolveOptions(SubmissionOf(entry), cluster));
+  if (!options.checkpoints.enabled()) return absl::OkStatus();
+  PENSTOCK_ASSIGN_OR_RETURN(const auto storage, OpenStorage(options.checkpoints.storage, options.storage));
   const std::string directory = JobDirectoryOf(entry.graph().uid());
   PENSTOCK_ASSIGN_OR_RETURN(const StoredCheckpoints stored, ReadCheckpoints(*storage, directory));
   std::vector<std::string> names;
@@ -92,7 +94,7 @@ absl::Status DeleteFinished(const proto::JobEntry& entry, uint64_t leader_epoch)
   tombstone.set_kind(proto::Manifest::TOMBSTONE);
   tombstone.set_job_uid(entry.graph().uid());
   tombstone.set_checkpoint_id(stored.next_id);
-  tombstone.set_leader_epoch(leader_epoch);
+  tombstone.set_leader_epoch(cluster.leader_epoch);
   tombstone.set_reason("the job has finished");
   PENSTOCK_ASSIGN_OR_RETURN(const bool won,
                             PutIfAbsent(*storage, ManifestName(directory, stored.next_id), EncodeManifest(tombstone)));

@@ -13,7 +13,7 @@ namespace penstock::jobmanager {
 absl::StatusOr<PreparedJob> PrepareRecovery(const proto::JobEntry& entry, const JobOptions& cluster);
 
 // The checkpoints of a job whose finish was recorded, but perhaps not followed up.
-absl::Status DeleteFinished(const proto::JobEntry& entry, uint64_t leader_epoch);
+absl::Status DeleteFinished(const proto::JobEntry& entry, const JobOptions& cluster);
 
 }  // namespace penstock::jobmanager
 

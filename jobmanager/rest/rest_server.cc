@@ -87,6 +87,7 @@ http::Router RestServer::Parts::MakeRouter() {
   http::Router router;
   AddFlinkRoutes(&context, &router);
   AddJobRoutes(&context, &router);
+  AddMemoryRoutes(&context, &router);
   AddProgramRoutes(&context, &router);
   AddProcessRoutes(&context, &router);
   if (context.options.ui_dir.empty()) {

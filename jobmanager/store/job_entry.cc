@@ -68,7 +68,6 @@ proto::JobEnd EndOf(const JobSnapshot& snapshot) {
   end.set_state(JobStateName(snapshot.state));
   end.set_end_ms(snapshot.end_ms);
   end.set_attempt(snapshot.attempt);
-  if (snapshot.checkpoints != nullptr) end.set_checkpoint_storage(snapshot.checkpoints->config.storage);
   for (const FailureSnapshot& failure : snapshot.failures) {
     proto::JobFailure& out = *end.add_failures();
     out.set_time_ms(failure.time_ms);

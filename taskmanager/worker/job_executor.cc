@@ -10,7 +10,6 @@
 #include "runtime/checkpoint/manifest.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
-#include "runtime/core/storage/storage.h"
 
 namespace penstock::worker {
 namespace {
@@ -156,7 +155,8 @@ absl::Status JobExecutor::Deploy(const proto::DeployTasks& deploy) {
 }
 
 absl::StatusOr<std::optional<RestoreSource>> JobExecutor::ReadRestore(const proto::CheckpointPlan& plan,
-                                                                      std::shared_ptr<Storage> storage) const {
+                                                                      std::shared_ptr<Storage> storage,
+                                                                      AttemptOrigin& origin) const {
   if (plan.restore_manifest().empty()) return std::nullopt;
   PENSTOCK_ASSIGN_OR_RETURN(const std::string bytes, storage->ReadAll(plan.restore_manifest()));
   PENSTOCK_ASSIGN_OR_RETURN(const proto::Manifest manifest, DecodeManifest(bytes, plan.restore_manifest()));
@@ -165,6 +165,11 @@ absl::StatusOr<std::optional<RestoreSource>> JobExecutor::ReadRestore(const prot
                               plan.restore_manifest(), manifest.checkpoint_id(), manifest.generation(),
                               plan.restore_id(), plan.restore_generation());
   }
+  origin.restored = {.id = manifest.checkpoint_id(),
+                     .generation = manifest.generation(),
+                     .parent_generation = manifest.parent_generation(),
+                     .cluster_id = manifest.cluster_id(),
+                     .job_uid = manifest.job_uid()};
   PENSTOCK_ASSIGN_OR_RETURN(RestoreSource source, RestoreSource::From(manifest, std::move(storage)));
   return std::optional<RestoreSource>(std::move(source));
 }
@@ -172,10 +177,24 @@ absl::StatusOr<std::optional<RestoreSource>> JobExecutor::ReadRestore(const prot
 absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto::CheckpointPlan& plan) {
   std::shared_ptr<Storage> storage;
   if (plan.enabled()) {
-    PENSTOCK_ASSIGN_OR_RETURN(storage, OpenStorage(plan.storage()));
+    PENSTOCK_ASSIGN_OR_RETURN(storage, OpenStorage(plan.storage(), options_.storage));
   }
-  PENSTOCK_ASSIGN_OR_RETURN(const std::optional<RestoreSource> source, ReadRestore(plan, storage));
-  backends_.SetStatefulTasks(StatefulTasks(deployment));
+  AttemptOrigin began{.checkpoints = plan.enabled(),
+                      .cluster_id = plan.cluster_id(),
+                      .job_uid = plan.job_uid(),
+                      .generation = plan.generation(),
+                      .allow_duplicates = plan.allow_duplicates(),
+                      .missing_marker = options_.missing_marker,
+                      .widest_parallelism = plan.widest_parallelism(),
+                      .checkpoint_interval_ms = plan.interval_ms(),
+                      .checkpoint_timeout_ms = plan.timeout_ms(),
+                      .local_directory = options_.work_dir};
+  PENSTOCK_ASSIGN_OR_RETURN(const std::optional<RestoreSource> source, ReadRestore(plan, storage, began));
+  const auto origin = std::make_shared<const AttemptOrigin>(std::move(began));
+  const MemoryRequest needs = MemoryNeeds(deployment);
+  PENSTOCK_ASSIGN_OR_RETURN(const MemoryBytes shares, SplitGrant(needs));
+  memory_ = std::make_unique<WorkerMemory>(needs.grant_bytes, shares, *pool_, options_.segment_bytes, backends_);
+  backends_.SetMemory(shares, needs.stateful_tasks);
   const auto checkpointing = plan.enabled() ? Checkpointing::kOn : Checkpointing::kOff;
   std::set<CheckpointCollector::Subtask> subtasks;
   for (size_t v = 0; v < graph_.vertices.size(); ++v) {
@@ -198,7 +217,8 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
                     subtask,
                     vertex.parallelism,
                     options_.attempt.value,
-                    static_cast<uint32_t>(graph_.graph.key_groups())};
+                    static_cast<uint32_t>(graph_.graph.key_groups()),
+                    shares[MemoryHolder::kClientQueues] / std::max(needs.clients, 1)};
       std::unique_ptr<const TaskRestore> restore;
       if (source) {
         std::vector<std::string> uids;
@@ -209,7 +229,7 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
       KeyedBackendOptions keyed = backends_.For(info, HasKeyedState(graph_, vertex), plan.enabled(), plan.generation());
       tasks_[{static_cast<int>(v), subtask}] = std::make_unique<Task>(
           graph_, vertex, std::move(info),
-          Task::Environment{clock_, registry_, *this, options_.task, options_.throw_stack, checkpointing},
+          Task::Environment{clock_, registry_, *this, options_.task, options_.throw_stack, checkpointing, origin},
           std::move(mailbox), std::move(partitions), std::move(restore), std::move(keyed));
     }
   }
@@ -217,14 +237,20 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
   return absl::OkStatus();
 }
 
-int JobExecutor::StatefulTasks(const Deployment& deployment) const {
-  int tasks = 0;
+MemoryRequest JobExecutor::MemoryNeeds(const Deployment& deployment) const {
+  MemoryRequest request{.grant_bytes = options_.memory_grant_bytes,
+                        .network_bytes = options_.network_memory_bytes,
+                        .state_bytes = options_.state.memory_bytes,
+                        .rocksdb = options_.state.rocksdb && !options_.work_dir.empty(),
+                        .block_cache_bytes = options_.state.block_cache_bytes};
   for (size_t v = 0; v < graph_.vertices.size(); ++v) {
-    if (!HasKeyedState(graph_, graph_.vertices[v])) continue;
     const std::vector<int>& workers = deployment.worker_of[v];
-    tasks += static_cast<int>(std::count(workers.begin(), workers.end(), deployment.own_index));
+    const auto here = static_cast<int>(std::count(workers.begin(), workers.end(), deployment.own_index));
+    const proto::Vertex& vertex = graph_.graph.vertices(static_cast<int>(v));
+    request.clients += here * (vertex.is_source() + vertex.is_sink());
+    if (HasKeyedState(graph_, graph_.vertices[v])) request.stateful_tasks += here;
   }
-  return tasks;
+  return request;
 }
 
 void JobExecutor::MakeCollector(const Deployment& deployment, const proto::CheckpointPlan& plan,
@@ -401,6 +427,7 @@ void JobExecutor::CollectMetrics(proto::WorkerMetrics* metrics) {
   metrics->set_buffers_total(pool_->buffer_count());
   metrics->set_buffers_used(pool_->used());
   MutexLock lock(&mutex_);
+  if (memory_ != nullptr) memory_->Watch(metrics);
   for (const auto& [key, task] : tasks_) {
     const TaskStats stats = task->ReadStats();
     proto::TaskMetrics& out = *metrics->add_tasks();

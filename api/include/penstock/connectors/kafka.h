@@ -125,7 +125,8 @@ struct BasicSource {
   std::string topic_pattern;        // all whose whole name matches this regular expression (POSIX extended)
   StartFrom start = StartFrom::earliest();
   bool bounded = false;                                  // stop at the end offsets seen at the start
-  std::string group_id;                                  // for StartFrom::group
+  // For StartFrom::group; decided checkpoints commit their offsets to it, for lag tools. Empty: neither.
+  std::string group_id;
   std::chrono::milliseconds discovery_interval{30'000};  // for new partitions and topics; 0: never
   Properties properties;
   int batch_size = 512;  // records per poll, 1 to 1000
@@ -153,8 +154,9 @@ struct ProducerRecord {
 template <class T>
 concept Writable = std::same_as<T, std::string> || std::same_as<T, Bytes> || std::same_as<T, ProducerRecord>;
 
-// Writes strings, Bytes or ProducerRecords to one topic, at least once: idempotent producer, every delivery report is
-// checked, and Flush returns when the broker has acknowledged all.
+// Writes strings, Bytes or ProducerRecords to one topic. At least once: idempotent producer, every delivery report is
+// checked, and a checkpoint waits until the broker has acknowledged all. Exactly once: in transactions that are
+// committed with checkpoints, whatever dies; readers need isolation.level=read_committed (docs/exactly_once.md).
 struct Sink {
   std::string brokers;
   std::string topic;
@@ -213,6 +215,7 @@ struct SinkOf {
     }
     absl::Status Flush() override { return writer_->Flush(); }
     void Close() override { writer_->Close(); }
+    SinkTransactions* transactions() override { return writer_->transactions(); }
 
    private:
     const SinkOf description_;
