@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -43,6 +44,16 @@ struct StoredCheckpoints {
   uint64_t next_id = 0;                       // the smallest id that is undecided
   std::vector<StoredCheckpoint> checkpoints;  // oldest first; tombstones left out
   std::vector<std::string> damaged;           // manifests that could not be read, and why
+  std::optional<uint64_t> newest_damaged;     // its id
+};
+
+// What storage holds for a job, and what its first attempt begins from.
+struct CheckpointStart {
+  StoredCheckpoints stored;
+  std::optional<RestorePoint> restore;
+  // The job has run before, perhaps under a JobManager that still believes to lead: what that one decides until its
+  // next id is sealed counts.
+  bool goes_on = false;
 };
 
 // A checkpoint that somebody asks for.

@@ -32,19 +32,35 @@ void CheckpointCoordinator::SetGraph(proto::JobGraph graph) {
   }
 }
 
-void CheckpointCoordinator::OnStorageRead(StoredCheckpoints stored, std::optional<RestorePoint> restore) {
+void CheckpointCoordinator::Start(CheckpointStart start) {
+  read_ = true;
+  next_id_ = start.stored.next_id;
+  retained_.assign(start.stored.checkpoints.begin(), start.stored.checkpoints.end());
+  restore_ = std::move(start.restore);
+  goes_on_ = start.goes_on;
+  SealOpenId();
+}
+
+void CheckpointCoordinator::OnStorageRead(StoredCheckpoints stored) {
+  if (read_) return;
   read_ = true;
   next_id_ = stored.next_id;
   retained_.assign(stored.checkpoints.begin(), stored.checkpoints.end());
-  restore_ = std::move(restore);
-  // Ids grow whatever is restored, also when it was taken elsewhere.
+  const bool newer = goes_on_ && !retained_.empty() && retained_.back().point.id >= foreign_id_;
+  if (newer) restore_ = retained_.back().point;
+  SealOpenId();
+}
+
+// Ids grow whatever is restored, also when it was taken elsewhere. A JobManager that was paused may still hold the next id
+// open: it must not decide it any more.
+void CheckpointCoordinator::SealOpenId() {
   if (restore_) next_id_ = std::max(next_id_, restore_->id + 1);
-  // A JobManager that was paused may still hold the next id open: it must not decide it any more.
-  if (next_id_ > 0) Seal(next_id_, "sealed at the start of the job");
+  if (next_id_ > 0 || goes_on_) Seal(next_id_, "sealed at the start of the job");
 }
 
 void CheckpointCoordinator::BeginAttempt(uint32_t attempt) {
   attempt_ = attempt;
+  goes_on_ = true;
   generation_ = RandomHex(8);
   parent_ = restore_;
   running_ = false;
@@ -192,6 +208,7 @@ proto::Manifest CheckpointCoordinator::BaseManifest(proto::Manifest::Kind kind, 
     manifest.set_parent_id(parent_->id);
   }
   manifest.set_attempt(attempt_);
+  manifest.set_leader_epoch(config_.leader_epoch);
   manifest.set_decided_ms(clock_.NowMs());
   return manifest;
 }
@@ -237,6 +254,9 @@ void CheckpointCoordinator::OnDecided(uint64_t id, bool won) {
     deciding_.reset();
     in_flight_.reset();
     counts_.in_progress = 0;
+    read_ = false;
+    foreign_id_ = id;
+    effects_.ReadStorage();
     return effects_.FailAttempt(reason);
   }
   if (deciding_) OnManifestDecided();

@@ -35,6 +35,8 @@ class CoordinatorEffects {
   virtual void Decide(uint64_t id, std::string name, std::string bytes) = 0;
   virtual void Delete(std::vector<std::string> names) = 0;
   virtual void FailAttempt(std::string reason) = 0;
+  // Somebody else has decided an id: what storage holds is read anew, answered by OnStorageRead.
+  virtual void ReadStorage() = 0;
   // The checkpoint that ends the job has been decided: its tasks end now.
   virtual void StopDecided() = 0;
   // A decided savepoint is copied into its directory. Answered by OnCopied, with OnCopyProgress before it.
@@ -49,8 +51,10 @@ class CheckpointCoordinator {
   CheckpointCoordinator(CheckpointConfig config, proto::JobGraph graph, const Clock& clock,
                         CoordinatorEffects& effects);
 
-  // What storage holds, once, before the first attempt. restore: what the first attempt begins from.
-  void OnStorageRead(StoredCheckpoints stored, std::optional<RestorePoint> restore);
+  // Once, before the first attempt.
+  void Start(CheckpointStart start);
+  // The answer to ReadStorage.
+  void OnStorageRead(StoredCheckpoints stored);
   // Storage has been read and the outcome of every id is known: an attempt may begin.
   bool Settled() const { return read_ && !in_flight_ && !open_decision_; }
   // Mints the attempt's generation. REQUIRES: Settled().
@@ -100,6 +104,7 @@ class CheckpointCoordinator {
   void Abort(const std::string& reason, CheckpointOutcome outcome);
   void WriteManifest();
   void Seal(uint64_t id, const std::string& reason);
+  void SealOpenId();
   void OnManifestDecided();
   void Retire();
   void Saw(const std::string& file);
@@ -121,6 +126,8 @@ class CheckpointCoordinator {
   std::set<Subtask> subtasks_;
   int32_t widest_parallelism_ = 0;  // of all graphs so far: sinks end what wider attempts may have left open
   bool read_ = false;
+  bool goes_on_ = false;     // checkpoints that others decide are the job's own
+  uint64_t foreign_id_ = 0;  // the id that somebody else has decided
   uint64_t next_id_ = 0;
   std::optional<RestorePoint> restore_;
   std::deque<StoredCheckpoint> retained_;  // decided ones with their files, oldest first

@@ -23,6 +23,7 @@ struct RecordingEffects final : CoordinatorEffects {
     for (const std::string& name : names) deleted.insert(name.substr(name.starts_with(kData) ? kData.size() : 0));
   }
   void FailAttempt(std::string reason) override { failures.push_back(std::move(reason)); }
+  void ReadStorage() override { ++reads; }
   void StopDecided() override { ++stops; }
   void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) override {
     copies.push_back({request, std::move(point), std::move(directory)});
@@ -43,6 +44,7 @@ struct RecordingEffects final : CoordinatorEffects {
     std::string directory;
   };
   std::vector<Copy> copies;
+  int reads = 0;
 };
 
 struct Scenario {
@@ -55,7 +57,7 @@ struct Scenario {
     coordinator.emplace(config, graph, clock, effects);
   }
   void Start(StoredCheckpoints stored = {}, std::optional<RestorePoint> restore = {}) {
-    coordinator->OnStorageRead(std::move(stored), std::move(restore));
+    coordinator->Start({std::move(stored), std::move(restore)});
     Answer(true);
     coordinator->BeginAttempt(++attempt);
     coordinator->OnAllRunning();
@@ -220,7 +222,7 @@ TEST_CASE("a job that finds checkpoints seals the open id first", "[coordinator]
   StoredCheckpoints stored;
   stored.next_id = 7;
   stored.checkpoints = {{.point = {.id = 6, .generation = "g", .manifest_name = "m6"}, .files = {"a"}}};
-  s.coordinator->OnStorageRead(stored, stored.checkpoints[0].point);
+  s.coordinator->Start({stored, stored.checkpoints[0].point});
   CHECK_FALSE(s.coordinator->Settled());
   REQUIRE(s.effects.decisions.size() == 1);
   CHECK(s.effects.decisions[0].kind() == proto::Manifest::TOMBSTONE);

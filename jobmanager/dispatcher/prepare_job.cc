@@ -17,14 +17,8 @@ bool Mentions(const JobSubmission& submission, std::string_view prefix) {
                      [&](const auto& entry) { return entry.first.starts_with(prefix); });
 }
 
-// With an exactly-once sink, beginning anywhere but at the newest checkpoint repeats what was committed.
-bool HasExactlyOnceSink(const proto::JobGraph& graph) {
-  for (const proto::Vertex& vertex : graph.vertices()) {
-    for (const proto::Operator& op : vertex.operators()) {
-      if (op.delivery() == "exactly_once") return true;
-    }
-  }
-  return false;
+bool MentionsStorage(const JobSubmission& submission) {
+  return Mentions(submission, "execution.checkpointing.dir") || Mentions(submission, "s3.");
 }
 
 // What was asked for by name. newest: of the same uid.
@@ -79,23 +73,37 @@ absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submissi
 
 }  // namespace
 
-absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const JobOptions& cluster) {
-  PreparedJob job;
-  job.options = cluster;
-  const bool own_storage = Mentions(submission, "execution.checkpointing.dir") || Mentions(submission, "s3.");
-  if (own_storage || Mentions(submission, "execution.checkpointing.") || Mentions(submission, "restart-strategy.") ||
-      Mentions(submission, "cluster.id")) {
+bool HasExactlyOnceSink(const proto::JobGraph& graph) {
+  for (const proto::Vertex& vertex : graph.vertices()) {
+    for (const proto::Operator& op : vertex.operators()) {
+      if (op.delivery() == "exactly_once") return true;
+    }
+  }
+  return false;
+}
+
+absl::StatusOr<JobOptions> ResolveOptions(const JobSubmission& submission, const JobOptions& cluster) {
+  JobOptions options = cluster;
+  if (MentionsStorage(submission) || Mentions(submission, "execution.checkpointing.") ||
+      Mentions(submission, "restart-strategy.") || Mentions(submission, "cluster.id")) {
     ConfigSources sources;
     for (const auto& [key, value] : cluster.worker_config) sources.overrides.emplace_back(key, value);
     for (const auto& [key, value] : submission.config) sources.overrides.emplace_back(key, value);
     PENSTOCK_ASSIGN_OR_RETURN(const Config config, Config::Load(sources));
-    PENSTOCK_ASSIGN_OR_RETURN(job.options.checkpoints, CheckpointConfig::From(config));
-    job.options.storage = StorageOptions::From(config);
-    if (Mentions(submission, "restart-strategy.")) job.options.restart = RestartOptions::From(config);
+    PENSTOCK_ASSIGN_OR_RETURN(options.checkpoints, CheckpointConfig::From(config));
+    options.storage = StorageOptions::From(config);
+    if (Mentions(submission, "restart-strategy.")) options.restart = RestartOptions::From(config);
   }
-  if (job.options.restart.type == "auto") {
-    job.options.restart.type = job.options.checkpoints.enabled() ? "exponential-delay" : "none";
+  options.checkpoints.leader_epoch = cluster.leader_epoch;
+  if (options.restart.type == "auto") {
+    options.restart.type = options.checkpoints.enabled() ? "exponential-delay" : "none";
   }
+  return options;
+}
+
+absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const JobOptions& cluster) {
+  PreparedJob job;
+  PENSTOCK_ASSIGN_OR_RETURN(job.options, ResolveOptions(submission, cluster));
   if (!job.options.checkpoints.enabled()) {
     if (submission.restore.resume || !submission.restore.path.empty()) {
       return FailedPrecondition("there is no checkpoint storage to begin from: set execution.checkpointing.dir");
@@ -103,9 +111,11 @@ absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const Jo
     return job;
   }
   PENSTOCK_ASSIGN_OR_RETURN(job.storage, OpenStorage(job.options.checkpoints.storage, job.options.storage));
-  if (own_storage) PENSTOCK_RETURN_IF_ERROR(ProbeStorage(*job.storage));  // the JobManager has looked at its own
+  if (MentionsStorage(submission))
+    PENSTOCK_RETURN_IF_ERROR(ProbeStorage(*job.storage));  // the JobManager has looked at its own
   PENSTOCK_ASSIGN_OR_RETURN(job.start.stored, ReadCheckpoints(*job.storage, JobDirectoryOf(submission.graph.uid())));
   PENSTOCK_ASSIGN_OR_RETURN(job.start.restore, Choose(submission, job.options, *job.storage, job.start.stored));
+  job.start.goes_on = submission.restore.resume;
   return job;
 }
 

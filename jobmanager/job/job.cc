@@ -17,13 +17,15 @@ Job::Job(std::string id, JobSubmission submission, JobOptions options, std::uniq
       effects_(effects),
       submission_(std::move(submission)),
       slots_needed_(SlotsNeeded(submission_.graph)),
-      start_ms_(clock.NowMs()),
-      last_modified_ms_(start_ms_),
+      start_ms_(options_.submitted_ms > 0 ? options_.submitted_ms : clock.NowMs()),
+      last_modified_ms_(clock.NowMs()),
+      attempt_(options_.attempts_before),
       execution_(submission_.graph),
       checkpoint_start_(std::move(start)) {
   if (options_.checkpoints.enabled()) {
     checkpoints_.emplace(options_.checkpoints, submission_.graph, clock_, static_cast<CoordinatorEffects&>(*this));
   }
+  if (options_.attempts_before > 0) MayStillWrite();  // workers of the JobManager before
   state_entered_ms_[static_cast<int>(state_)] = start_ms_;
 }
 
@@ -37,6 +39,15 @@ void Job::MoveTo(JobState state) {
   state_ = state;
   last_modified_ms_ = clock_.NowMs();
   state_entered_ms_.try_emplace(static_cast<int>(state), last_modified_ms_);
+  effects_.Changed(true);
+  if (IsTerminal(state)) effects_.RecordEnd();
+}
+
+void Job::OnEndRecorded() {
+  if (!IsTerminal(state_) || end_recorded_) return;
+  end_recorded_ = true;
+  // Only now: a JobManager that takes over before would begin without its state.
+  if (checkpoints_ && state_ == JobState::kFinished) checkpoints_->DeleteAll();
   effects_.Changed(true);
 }
 
@@ -134,7 +145,6 @@ void Job::OnTaskState(const std::string& taskmanager_id, const proto::TaskStateR
   } else if (state_ == JobState::kRunning && execution_.AllFinished()) {
     MoveTo(JobState::kFinished);
     BeginEnding();
-    if (checkpoints_) checkpoints_->DeleteAll();
   }
   AfterCoordinator();
   if (Ending()) ShutDownWhenEnded(taskmanager_id);
@@ -151,6 +161,7 @@ proto::JobManagerToWorker Job::MessageToWorker() const {
   proto::JobManagerToWorker message;
   message.set_job_id(id_);
   message.set_attempt(attempt_);
+  message.set_leader_epoch(options_.leader_epoch);
   return message;
 }
 

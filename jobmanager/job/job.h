@@ -35,6 +35,10 @@ struct JobOptions {
   CheckpointConfig checkpoints;
   StorageOptions storage;                            // how checkpoints.storage is reached
   std::map<std::string, std::string> worker_config;  // under the submission's own
+  uint64_t leader_epoch = 0;                         // on every message
+  // Of a job that was taken over from another JobManager.
+  uint32_t attempts_before = 0;  // attempts up to this number were its
+  int64_t submitted_ms = 0;      // 0: now
 };
 
 // A worker that was told to end has this much more than its cancellation timeout, then its host kills it; after as
@@ -54,14 +58,12 @@ class JobEffects {
   virtual void DeleteObjects(std::vector<std::string> names) = 0;
   // Answered by OnSavepointCopied.
   virtual void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) = 0;
+  // Answered by OnCheckpointsRead.
+  virtual void ReadCheckpoints() = 0;
+  // The job has come to a terminal state, which nobody is told before it is durable. Answered by OnEndRecorded.
+  virtual void RecordEnd() = 0;
   // Something that the snapshot shows has changed. urgent: more than figures.
   virtual void Changed(bool urgent) = 0;
-};
-
-// What storage holds for a job with checkpoints, read before it starts.
-struct CheckpointStart {
-  StoredCheckpoints stored;
-  std::optional<RestorePoint> restore;
 };
 
 class Job final : private CoordinatorEffects {
@@ -82,6 +84,8 @@ class Job final : private CoordinatorEffects {
   void OnWorkerExited(const std::string& taskmanager_id, const proto::WorkerExited& report);
   void OnHostLost(const std::string& taskmanager_id, const std::string& reason);
   void OnCheckpointDecided(uint64_t id, bool won);
+  void OnCheckpointsRead(StoredCheckpoints stored);
+  void OnEndRecorded();
   void OnStorageTrouble(std::string text);
   void OnCopyProgress(uint64_t request, int64_t copied_bytes, int64_t total_bytes);
   void OnSavepointCopied(uint64_t request, const absl::StatusOr<std::string>& location);
@@ -94,9 +98,11 @@ class Job final : private CoordinatorEffects {
   uint32_t attempt() const { return attempt_; }
   // The job has ended, none of its workers is left, and no word to storage is open.
   bool Drained() const {
-    return IsTerminal(state_) && workers_.AllGone() &&
+    return end_recorded_ && workers_.AllGone() &&
            (!checkpoints_ || (checkpoints_->Settled() && !checkpoints_->copying()));
   }
+  // It has ended, and its end is durable.
+  bool end_recorded() const { return end_recorded_; }
   int64_t stale_messages() const { return stale_messages_; }
   std::shared_ptr<const JobSnapshot> Snapshot() const;
 
@@ -117,6 +123,7 @@ class Job final : private CoordinatorEffects {
   void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) override;
   bool Rescaling() const { return rescale_ && rescale_->decided; }
   void TakeRescaledGraph();
+  void ReadStorage() override { effects_.ReadCheckpoints(); }
   // After each call into the coordinator: what it found out about the attempt.
   void AfterCoordinator();
   bool StorageSettled() const { return !checkpoints_ || checkpoints_->Settled(); }
@@ -146,6 +153,8 @@ class Job final : private CoordinatorEffects {
   void RestartOrFail();
   void CheckHeartbeats(int64_t now_ms);
   void CheckEndDeadline(int64_t now_ms);
+  void MayStillWrite();
+  bool HasUnfencedSink() const;
 
   proto::JobManagerToWorker MessageToWorker() const;
   void Kill(const std::string& taskmanager_id, bool force);
@@ -171,6 +180,8 @@ class Job final : private CoordinatorEffects {
   std::optional<int64_t> restart_at_ms_;    // monotonic
   std::optional<int64_t> end_deadline_ms_;  // monotonic
   bool end_forced_ = false;                 // the deadline has passed once
+  bool end_recorded_ = false;
+  int64_t lost_workers_until_ms_ = 0;  // monotonic; until then workers that count as gone may still write
   ExecutionGraph execution_;
   WorkerSet workers_;
   FailureLog failures_;

@@ -4,12 +4,15 @@
 #include <chrono>
 #include <utility>
 
+#include "runtime/core/status.h"
+
 namespace penstock::jobmanager {
 
 JobActor::JobActor(const std::string& id, JobSubmission submission, JobOptions options,
                    std::unique_ptr<RestartStrategy> strategy, std::unique_ptr<CheckpointStore> store,
                    CheckpointStart start, const Clock& clock, ClusterActor& cluster, JobListener& listener)
     : id_(id),
+      checkpoint_directory_(JobDirectoryOf(submission.graph.uid())),
       clock_(clock),
       cluster_(cluster),
       listener_(listener),
@@ -91,6 +94,26 @@ void JobActor::DecideCheckpoint(uint64_t id, std::string name, std::string bytes
       [this](std::string text) { actor_.Post([this, text = std::move(text)] { job_.OnStorageTrouble(text); }); });
 }
 
+void JobActor::ReadCheckpoints() {
+  listener_.OnDecisionLost();
+  ReadUntilItWorks(kStoreRetryMinMs);
+}
+
+void JobActor::ReadUntilItWorks(int64_t pause_ms) {
+  store_->Read(checkpoint_directory_, [this, pause_ms](absl::StatusOr<StoredCheckpoints> stored) {
+    actor_.Post([this, pause_ms, stored = std::move(stored)]() mutable {
+      if (stored.ok()) return job_.OnCheckpointsRead(*std::move(stored));
+      job_.OnStorageTrouble(MessageOf(stored.status()));
+      actor_.PostAfter(std::chrono::milliseconds(pause_ms),
+                       [this, pause_ms] { ReadUntilItWorks(std::min(pause_ms * 2, kStoreRetryMaxMs)); });
+    });
+  });
+}
+
+void JobActor::RecordEnd() {
+  listener_.OnJobEnded(job_.Snapshot(), [this] { actor_.Post([this] { job_.OnEndRecorded(); }); });
+}
+
 void JobActor::StartWorker(const std::string& taskmanager_id, proto::StartWorker start) {
   cluster_.StartWorker(taskmanager_id, std::move(start));
 }
@@ -112,6 +135,7 @@ void JobActor::Changed(bool urgent) {
 void JobActor::Publish() {
   const bool drained = job_.Drained();
   if (!changed_ || drained_published_) return;
+  if (IsTerminal(job_.state()) && !job_.end_recorded()) return;  // published when it is durable
   changed_ = false;
   published_ms_ = clock_.MonotonicMs();
   drained_published_ = drained;

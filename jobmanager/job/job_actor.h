@@ -25,6 +25,10 @@ inline constexpr int64_t kMetricsPublishMs = 200;
 class JobListener {
  public:
   virtual ~JobListener() = default;
+  // Makes the end of a job durable, however long it takes, then calls recorded on any thread.
+  virtual void OnJobEnded(std::shared_ptr<const JobSnapshot> snapshot, std::function<void()> recorded) = 0;
+  // Somebody else has decided a checkpoint of the job: perhaps this JobManager leads no more.
+  virtual void OnDecisionLost() = 0;
   // drained: the job has ended, its workers are gone, and nothing more will follow.
   virtual void OnJobSnapshot(std::shared_ptr<const JobSnapshot> snapshot, bool drained) = 0;
 };
@@ -59,13 +63,17 @@ class JobActor final : private JobEffects {
   void DecideCheckpoint(uint64_t id, std::string name, std::string bytes) override;
   void DeleteObjects(std::vector<std::string> names) override { store_->Delete(std::move(names)); }
   void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) override;
+  void ReadCheckpoints() override;
+  void RecordEnd() override;
   void Changed(bool urgent) override;
 
   void Tick();
+  void ReadUntilItWorks(int64_t pause_ms);
   void Publish();
 
   // Constant after construction.
   const std::string id_;
+  const std::string checkpoint_directory_;
   const Clock& clock_;
   ClusterActor& cluster_;
   JobListener& listener_;

@@ -10,6 +10,7 @@ namespace penstock::jobmanager {
 void Job::Broadcast(proto::JobManagerToWorker message) {
   message.set_job_id(id_);
   message.set_attempt(attempt_);
+  message.set_leader_epoch(options_.leader_epoch);
   for (const auto& [taskmanager_id, worker] : workers_.by_taskmanager) {
     if (worker.phase == WorkerPhase::kReady && worker.gateway != nullptr) worker.gateway->Send(message);
   }
@@ -23,6 +24,14 @@ void Job::Decide(uint64_t id, std::string name, std::string bytes) {
 void Job::OnCheckpointDecided(uint64_t id, bool won) {
   storage_trouble_.clear();
   checkpoints_->OnDecided(id, won);
+  effects_.Changed(true);
+  AfterCoordinator();
+  BeginWhenSettled();
+}
+
+void Job::OnCheckpointsRead(StoredCheckpoints stored) {
+  storage_trouble_.clear();
+  checkpoints_->OnStorageRead(std::move(stored));
   effects_.Changed(true);
   AfterCoordinator();
   BeginWhenSettled();

@@ -146,6 +146,7 @@ void Job::OnHostLost(const std::string& taskmanager_id, const std::string& reaso
   failure.failure.set_exception_type("TaskManagerLost");
   failure.taskmanager_id = taskmanager_id;
   failure.endpoint = at->second.data_address;
+  MayStillWrite();
   Fail(Cause::kPrimary, std::move(failure));
   WorkerGone(taskmanager_id, proto::FAILED);
 }
@@ -226,6 +227,7 @@ void Job::CheckEndDeadline(int64_t now_ms) {
                  give_up ? ", it counts as gone" : ": its host is asked to kill it");
     if (give_up) {
       worker.phase = WorkerPhase::kGone;
+      MayStillWrite();
     } else {
       Kill(taskmanager_id, true);
     }

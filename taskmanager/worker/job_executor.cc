@@ -415,6 +415,9 @@ void JobExecutor::OnDecided(const proto::CheckpointDecided& decided) {
   if (collector_ == nullptr) return;
   collector_->OnDone(decided.checkpoint().id());
   for (const auto& [key, task] : tasks_) task->OnDecided(decided.checkpoint().id());
+  proto::DecisionAcked acked;
+  *acked.mutable_checkpoint() = decided.checkpoint();
+  events_.OnDecisionAcked(std::move(acked));
 }
 
 void JobExecutor::OnAborted(const proto::CheckpointAborted& aborted) {
