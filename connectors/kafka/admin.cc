@@ -178,6 +178,22 @@ absl::Status CommitOffsets(const std::string& brokers, const std::string& group,
   return absl::OkStatus();
 }
 
+absl::Status DeleteGroup(const std::string& brokers, const std::string& group) {
+  PENSTOCK_ASSIGN_OR_RETURN(ClientPtr client, MakeAdminClient(brokers));
+  const QueuePtr queue(rd_kafka_queue_new(client.get()));
+  rd_kafka_DeleteGroup_t* request = rd_kafka_DeleteGroup_new(group.c_str());
+  rd_kafka_DeleteGroups(client.get(), &request, 1, nullptr, queue.get());
+  rd_kafka_DeleteGroup_destroy(request);
+  const std::unique_ptr<rd_kafka_event_t, EventDeleter> event(rd_kafka_queue_poll(queue.get(), kAdminTimeoutMs));
+  if (event == nullptr) return DeadlineExceeded("kafka {}: deleting group '{}': no answer", brokers, group);
+  size_t count = 0;
+  const rd_kafka_group_result_t** results =
+      rd_kafka_DeleteGroups_result_groups(rd_kafka_event_DeleteGroups_result(event.get()), &count);
+  const rd_kafka_error_t* error = count == 1 ? rd_kafka_group_result_error(results[0]) : nullptr;
+  if (error == nullptr) return absl::OkStatus();
+  return Unavailable("kafka {}: deleting group '{}': {}", brokers, group, rd_kafka_error_string(error));
+}
+
 absl::StatusOr<std::map<int32_t, int64_t>> GroupOffsets(const std::string& brokers, const std::string& group,
                                                         const std::string& topic) {
   PENSTOCK_ASSIGN_OR_RETURN(const auto ranges, ListOffsets(brokers, topic));

@@ -34,6 +34,9 @@ absl::StatusOr<bool> IsMockCluster(const std::string& brokers);
 absl::Status CommitOffsets(const std::string& brokers, const std::string& group,
                            const std::map<TopicPartition, int64_t>& offsets);
 
+// REQUIRES: it has no members.
+absl::Status DeleteGroup(const std::string& brokers, const std::string& group);
+
 // By partition; without those that the group has not committed.
 absl::StatusOr<std::map<int32_t, int64_t>> GroupOffsets(const std::string& brokers, const std::string& group,
                                                         const std::string& topic);

@@ -1,6 +1,8 @@
 // The Kafka sink: its description and its writers.
+#include <concepts>
 #include <utility>
 
+#include "connectors/kafka/exactly_once/transactional_producer.h"
 #include "connectors/kafka/producer.h"
 #include "penstock/connectors/kafka.h"
 #include "runtime/core/status.h"
@@ -8,7 +10,18 @@
 namespace penstock::kafka {
 namespace {
 
-template <class T>
+Outgoing View(const std::string& value) { return {.value = value}; }
+Outgoing View(const Bytes& value) { return {.value = value.view()}; }
+Outgoing View(const ProducerRecord& record) {
+  return {.key = record.key ? std::optional<std::string_view>(*record.key) : std::nullopt,
+          .value = record.value ? std::optional<std::string_view>(*record.value) : std::nullopt,
+          .headers = &record.headers,
+          .timestamp = record.timestamp,
+          .partition = record.partition};
+}
+
+// P: Producer or TransactionalProducer.
+template <class T, class P>
 class Writer final : public SinkWriter<T> {
  public:
   explicit Writer(const Sink& sink) : write_timestamps_(sink.write_timestamps), producer_(sink) {}
@@ -19,23 +32,26 @@ class Writer final : public SinkWriter<T> {
     if (write_timestamps_ && record.timestamp == kNoTimestamp) record.timestamp = timestamp;
     return producer_.Send(record);
   }
-  absl::Status Flush() override { return producer_.Flush(); }
+  absl::Status Flush() override {
+    if constexpr (requires { producer_.Flush(); }) return producer_.Flush();
+    return absl::OkStatus();  // checkpoints do
+  }
   void Close() override { producer_.Close(); }
-
- private:
-  static Outgoing View(const std::string& value) { return {.value = value}; }
-  static Outgoing View(const Bytes& value) { return {.value = value.view()}; }
-  static Outgoing View(const ProducerRecord& record) {
-    return {.key = record.key ? std::optional<std::string_view>(*record.key) : std::nullopt,
-            .value = record.value ? std::optional<std::string_view>(*record.value) : std::nullopt,
-            .headers = &record.headers,
-            .timestamp = record.timestamp,
-            .partition = record.partition};
+  SinkTransactions* transactions() override {
+    if constexpr (std::derived_from<P, SinkTransactions>) return &producer_;
+    return nullptr;
   }
 
+ private:
   const bool write_timestamps_;
-  Producer producer_;
+  P producer_;
 };
+
+template <class T>
+std::unique_ptr<SinkWriter<T>> MakeWriter(const Sink& sink) {
+  if (sink.delivery == Delivery::exactly_once) return std::make_unique<Writer<T, TransactionalProducer>>(sink);
+  return std::make_unique<Writer<T, Producer>>(sink);
+}
 
 }  // namespace
 
@@ -48,10 +64,6 @@ absl::Status Sink::Validate() const {
                              "delivery.report.only.error=every delivery is counted"});
   if (brokers.empty()) problems.push_back(".brokers is empty: give host:port");
   if (topic.empty()) problems.push_back(".topic is empty");
-  if (delivery == Delivery::exactly_once) {
-    problems.push_back(
-        "exactly-once delivery is not supported in this version: use Delivery::at_least_once");
-  }
   if (delivery == Delivery::none) problems.push_back(".delivery is none: use Delivery::at_least_once");
   return ProblemsToStatus("kafka sink", problems);
 }
@@ -60,15 +72,15 @@ std::string Sink::Describe() const { return fmt::format("kafka topic {} at {}", 
 
 template <>
 std::unique_ptr<SinkWriter<std::string>> Sink::CreateWriter() const {
-  return std::make_unique<Writer<std::string>>(*this);
+  return MakeWriter<std::string>(*this);
 }
 template <>
 std::unique_ptr<SinkWriter<Bytes>> Sink::CreateWriter() const {
-  return std::make_unique<Writer<Bytes>>(*this);
+  return MakeWriter<Bytes>(*this);
 }
 template <>
 std::unique_ptr<SinkWriter<ProducerRecord>> Sink::CreateWriter() const {
-  return std::make_unique<Writer<ProducerRecord>>(*this);
+  return MakeWriter<ProducerRecord>(*this);
 }
 
 }  // namespace penstock::kafka

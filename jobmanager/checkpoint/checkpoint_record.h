@@ -24,6 +24,8 @@ struct RestorePoint {
   std::string directory;  // that its files are relative to
   std::string storage;    // URI, of a savepoint outside of the job's own storage; else empty
   bool is_savepoint = false;
+  // Somebody has said that what sinks have committed since may be written again.
+  bool allow_duplicates = false;
 
   // The same checkpoint, or a copy of it.
   bool SameAs(const RestorePoint& other) const { return id == other.id && generation == other.generation; }
@@ -41,6 +43,7 @@ struct StoredCheckpoints {
   uint64_t next_id = 0;                       // the smallest id that is undecided
   std::vector<StoredCheckpoint> checkpoints;  // oldest first; tombstones left out
   std::vector<std::string> damaged;           // manifests that could not be read, and why
+  std::vector<std::string> orphans;           // files that no manifest names; none are listed when one is damaged
 };
 
 // A checkpoint that somebody asks for.

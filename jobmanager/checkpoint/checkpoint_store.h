@@ -25,8 +25,6 @@ inline constexpr int64_t kStoreRetryMaxMs = 5'000;
 // What a job's directory holds. A manifest that cannot be read is named, not skipped in silence.
 absl::StatusOr<StoredCheckpoints> ReadCheckpoints(Storage& storage, const std::string& directory);
 RestorePoint PointOf(const proto::Manifest& manifest, const std::string& name);
-// The manifest at `name`, whether a job's own or a copied savepoint.
-absl::StatusOr<StoredCheckpoint> ReadManifestAt(Storage& storage, const std::string& name);
 
 class CheckpointStore {
  public:

@@ -15,6 +15,12 @@ namespace {
 constexpr int64_t kFirstCheckpointRetryMs = 1'000;
 constexpr int64_t kNever = INT64_MAX;
 
+int WidthOf(const proto::JobGraph& graph) {
+  int widest = 0;
+  for (const proto::Vertex& vertex : graph.vertices()) widest = std::max(widest, vertex.parallelism());
+  return widest;
+}
+
 }  // namespace
 
 CheckpointCoordinator::CheckpointCoordinator(CheckpointConfig config, proto::JobGraph graph, const Clock& clock,
@@ -38,6 +44,9 @@ void CheckpointCoordinator::OnStorageRead(StoredCheckpoints stored, std::optiona
   restore_ = std::move(restore);
   // Ids grow whatever is restored, also when it was taken elsewhere.
   if (restore_) next_id_ = std::max(next_id_, restore_->id + 1);
+  // What attempts left that died before a decision. Not before the id below is ours: until then a JobManager that was
+  // paused might still decide a checkpoint of these files.
+  delete_when_sealed_ = std::move(stored.orphans);
   // A JobManager that was paused may still hold the next id open: it must not decide it any more.
   if (next_id_ > 0) Seal(next_id_, "sealed at the start of the job");
 }
@@ -49,6 +58,7 @@ void CheckpointCoordinator::BeginAttempt(uint32_t attempt) {
   running_ = false;
   sources_started_ = false;
   stopped_ = false;
+  widest_ = std::max(widest_, WidthOf(graph_));
   if (parent_) ++counts_.restored;
 }
 
@@ -59,12 +69,17 @@ proto::CheckpointPlan CheckpointCoordinator::Plan() const {
   plan.set_job_uid(graph_.uid());
   plan.set_storage(config_.storage);
   plan.set_job_directory(directory_);
+  plan.set_cluster_id(config_.cluster_id);
+  plan.set_interval_ms(config_.interval_ms);
+  plan.set_timeout_ms(config_.timeout_ms);
+  plan.set_widest_parallelism(widest_);
   if (parent_) {
     plan.set_restore_manifest(parent_->manifest_name);
     plan.set_restore_id(parent_->id);
     plan.set_restore_generation(parent_->generation);
     plan.set_restore_directory(parent_->directory);
     plan.set_restore_storage(parent_->storage);
+    plan.set_allow_duplicates(parent_->allow_duplicates);
   }
   return plan;
 }
@@ -230,6 +245,7 @@ void CheckpointCoordinator::OnDecided(uint64_t id, bool won) {
     }
     deciding_.reset();
     in_flight_.reset();
+    delete_when_sealed_.clear();
     counts_.in_progress = 0;
     return effects_.FailAttempt(reason);
   }
@@ -254,6 +270,7 @@ void CheckpointCoordinator::OnManifestDecided() {
   const uint64_t request = in_flight_->request;
   stopped_ = stops;
   restore_ = stored.point;
+  widest_ = WidthOf(graph_);
   retained_.push_back(std::move(stored));
   deciding_.reset();
   in_flight_.reset();
@@ -275,8 +292,8 @@ void CheckpointCoordinator::OnManifestDecided() {
       start.mutable_start_sources();
       effects_.Broadcast(std::move(start));
     }
-    if (stops) effects_.StopDecided();
   }
+  if (stops) effects_.StopDecided();
   OnRequestDecided(request, *restore_);
   Retire();
 }
@@ -394,7 +411,7 @@ void CheckpointCoordinator::DeleteAll() {
   restore_.reset();
   // Something must say which ids were used, once the manifests are gone.
   if (names.empty()) return;
-  delete_when_sealed_ = std::move(names);
+  delete_when_sealed_.insert(delete_when_sealed_.end(), names.begin(), names.end());
   if (!open_decision_) Seal(next_id_, "the job has finished");
 }
 

@@ -35,7 +35,7 @@ class CoordinatorEffects {
   virtual void Decide(uint64_t id, std::string name, std::string bytes) = 0;
   virtual void Delete(std::vector<std::string> names) = 0;
   virtual void FailAttempt(std::string reason) = 0;
-  // The checkpoint that ends the job has been decided: its tasks end now.
+  // The checkpoint that ends the attempt has been decided: its tasks end now, if they have not failed meanwhile.
   virtual void StopDecided() = 0;
   // A decided savepoint is copied into its directory. Answered by OnCopied, with OnCopyProgress before it.
   virtual void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) = 0;
@@ -126,6 +126,7 @@ class CheckpointCoordinator {
   std::set<std::string> seen_files_;       // that some ack has named and that may still exist
 
   uint32_t attempt_ = 0;
+  int widest_ = 0;  // parallelism, of all attempts since restore_
   std::string generation_;
   std::optional<RestorePoint> parent_;  // what this generation began from
   bool running_ = false;                // all subtasks of the attempt are RUNNING

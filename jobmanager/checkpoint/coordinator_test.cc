@@ -358,6 +358,16 @@ TEST_CASE("ids go on behind a savepoint of elsewhere, and another job's files ar
   CHECK_FALSE(s.effects.deleted.contains("jobs/other/data/g/w0-41"));
 }
 
+TEST_CASE("files that no manifest names go once the open id is sealed, not if somebody else decides it",
+          "[coordinator]") {
+  const bool won = GENERATE(true, false);
+  Scenario s;
+  s.coordinator->OnStorageRead({.next_id = 5, .orphans = {"jobs/job/data/g/w0-4"}}, std::nullopt);
+  CHECK(s.effects.deleted.empty());
+  s.Answer(won);
+  CHECK(s.effects.deleted.contains("g/w0-4") == won);
+}
+
 TEST_CASE("tolerable failures are counted in a row", "[coordinator]") {
   Scenario s({.storage = "s", .interval_ms = 1000, .timeout_ms = 500, .tolerable_failures = 1});
   s.Start();

@@ -1,4 +1,4 @@
-// Savepoints outside of a job's own storage: how one gets there, and how it is found again.
+// Savepoints outside of a job's own storage: how one gets there. runtime/checkpoint/savepoint_path.h finds it again.
 //
 // A copied savepoint is a storage of its own, with one manifest and the objects that it names under the same names as
 // before. So it can be moved or copied to any place as a whole.
@@ -27,15 +27,6 @@ struct SavepointCopy {
 };
 // The URI of the copy. The manifest comes last: without it there is no savepoint. Blocks; Cancelled when stopped.
 absl::StatusOr<std::string> CopySavepoint(const SavepointCopy& copy);
-
-struct FoundSavepoint {
-  std::string storage;        // URI of the storage it lies in; empty: the job's own
-  std::string manifest_name;  // the object
-  proto::Manifest manifest;
-};
-// path: an object of `own`; or the URI or absolute path of a manifest, or of the directory of a savepoint. NotFound and
-// InvalidArgument say what is there instead.
-absl::StatusOr<FoundSavepoint> FindSavepoint(const std::string& path, const std::string& own_uri, Storage& own);
 
 // Copies on a thread of its own, one after the other. Made and used by the job's thread. Lifetime: Stop() before what
 // the callbacks use dies; it ends a copy half-way.

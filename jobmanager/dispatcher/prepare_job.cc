@@ -4,7 +4,8 @@
 #include <utility>
 
 #include "jobmanager/checkpoint/checkpoint_store.h"
-#include "jobmanager/checkpoint/savepoint.h"
+#include "runtime/checkpoint/savepoint_path.h"
+#include "runtime/checkpoint/state_changes.h"
 #include "runtime/core/config.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
@@ -31,12 +32,13 @@ bool HasExactlyOnceSink(const proto::JobGraph& graph) {
 absl::StatusOr<RestorePoint> ChooseAt(const JobSubmission& submission, const std::string& storage_uri, Storage& storage,
                                       const StoredCheckpoint* newest, bool repeats_output) {
   const std::string& path = submission.restore.path;
-  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found, FindSavepoint(path, storage_uri, storage));
+  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found, FindSavepoint(path, storage_uri, &storage));
   if (found.manifest.kind() == proto::Manifest::TOMBSTONE) {
     return FailedPrecondition("{} is no checkpoint: it was given up ({})", path, found.manifest.reason());
   }
   RestorePoint point = PointOf(found.manifest, found.manifest_name);
   point.storage = found.storage;
+  point.allow_duplicates = submission.restore.allow_duplicates;
   if (newest != nullptr && !point.SameAs(newest->point) && repeats_output) {
     return FailedPrecondition(
         "checkpoint {} is not the newest of job '{}' ({} is): beginning from it would write again what an exactly-once "
@@ -75,6 +77,15 @@ absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submissi
   return std::optional<RestorePoint>();
 }
 
+// Before anything runs: whether the program can read the state it is to begin from.
+absl::Status CheckRestore(const JobSubmission& submission, const RestorePoint& point, const PreparedJob& job) {
+  const std::string& own_uri = job.options.checkpoints.storage;
+  const std::string& root = point.storage.empty() ? own_uri : point.storage;
+  const std::string path = fmt::format("{}{}{}", root, root.ends_with('/') ? "" : "/", point.manifest_name);
+  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found, FindSavepoint(path, own_uri, job.storage.get()));
+  return CheckStates(found.manifest.graph(), submission.graph, submission.restore.allow_non_restored);
+}
+
 }  // namespace
 
 absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const JobOptions& cluster) {
@@ -102,6 +113,7 @@ absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const Jo
   PENSTOCK_ASSIGN_OR_RETURN(job.start.stored, ReadCheckpoints(*job.storage, JobDirectoryOf(submission.graph.uid())));
   PENSTOCK_ASSIGN_OR_RETURN(job.start.restore,
                             Choose(submission, job.options.checkpoints.storage, *job.storage, job.start.stored));
+  if (job.start.restore) PENSTOCK_RETURN_IF_ERROR(CheckRestore(submission, *job.start.restore, job));
   return job;
 }
 

@@ -13,6 +13,9 @@ namespace penstock {
 // How the job goes on behind a barrier (protocols.md D6).
 enum class BarrierEnding : uint8_t { kGoesOn = 0, kSuspend = 1, kDrain = 2 };
 
+// The id of the barrier that stands for a task's end: what is handed in then counts for all checkpoints to come.
+inline constexpr uint64_t kLastSnapshot = UINT64_MAX;
+
 struct Barrier {
   uint64_t id = 0;
   // All checkpoints up to this one have been decided or given up: a sink that missed the notice learns it here

@@ -14,6 +14,7 @@
 #include "runtime/checkpoint/barrier.h"
 #include "runtime/record/key_hash.h"
 #include "runtime/record/receiver.h"
+#include "runtime/task/attempt_origin.h"
 #include "runtime/task/function_context.h"
 #include "runtime/task/operator_state.h"
 
@@ -27,6 +28,7 @@ class OperatorContext : public Context {
  public:
   // What this operator handed in at the checkpoint the attempt began from; null when it began without state.
   virtual const RestoredState* restored() const = 0;
+  virtual const AttemptOrigin& origin() const = 0;
   virtual SplitTable& splits() = 0;              // of the chain's source; one split 0 when there is none
   virtual KeyGroupRange key_groups() const = 0;  // of this subtask
   virtual uint32_t key_group_count() const = 0;
@@ -78,6 +80,8 @@ class Operator {
   virtual void OnAborted(uint64_t checkpoint_id) { (void)checkpoint_id; }
   // What Finish has written is not out yet: the task waits for one more checkpoint to be decided before it ends.
   virtual bool NeedsFinalCheckpoint() const { return false; }
+  // What decided checkpoints cover is not out yet either: the task waits for that, too.
+  virtual bool HasUncommitted() const { return false; }
 };
 
 // Rows a fire handles before the loop looks at its mailbox.

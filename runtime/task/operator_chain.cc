@@ -56,6 +56,7 @@ class ChainOperatorContext final : public OperatorContext {
   void count_malformed() override { chain_.malformed_.Add(); }
 
   const RestoredState* restored() const override { return restored_; }
+  const AttemptOrigin& origin() const override { return *chain_.origin_; }
   SplitTable& splits() override { return chain_.splits_; }
   KeyGroupRange key_groups() const override { return RangeOfSubtask(subtask(), parallelism(), key_group_count()); }
   uint32_t key_group_count() const override { return chain_.info_.key_groups; }
@@ -89,8 +90,14 @@ class ChainOperatorContext final : public OperatorContext {
 OperatorChain::OperatorChain(const CompiledGraph& graph, const CompiledVertex& vertex, const TaskInfo& info,
                              const Clock& clock, std::shared_ptr<Mailbox> mailbox, MetricRegistry& registry,
                              const std::vector<std::unique_ptr<ResultPartition>>& partitions,
-                             const TaskRestore* restore, KeyedBackendOptions keyed)
-    : info_(info), clock_(clock), mailbox_(std::move(mailbox)), keyed_backend_(std::move(keyed)), restore_(restore) {
+                             const TaskRestore* restore, KeyedBackendOptions keyed,
+                             std::shared_ptr<const AttemptOrigin> origin)
+    : info_(info),
+      clock_(clock),
+      mailbox_(std::move(mailbox)),
+      keyed_backend_(std::move(keyed)),
+      restore_(restore),
+      origin_(std::move(origin)) {
   for (const int id : vertex.nodes) {
     const LogicalNode& node = graph.logical->nodes[id];
     groups_.push_back(registry.CreateGroup("penstock_operator", {{"job", info.job_name},
@@ -223,6 +230,10 @@ void OperatorChain::OnAborted(uint64_t checkpoint_id) {
 
 bool OperatorChain::NeedsFinalCheckpoint() const {
   return std::any_of(operators_.begin(), operators_.end(), [](const auto& op) { return op->NeedsFinalCheckpoint(); });
+}
+
+bool OperatorChain::HasUncommitted() const {
+  return std::any_of(operators_.begin(), operators_.end(), [](const auto& op) { return op->HasUncommitted(); });
 }
 
 bool OperatorChain::FinishNext(absl::Status& status) {

@@ -33,7 +33,7 @@ class OperatorChain {
   OperatorChain(const CompiledGraph& graph, const CompiledVertex& vertex, const TaskInfo& info, const Clock& clock,
                 std::shared_ptr<Mailbox> mailbox, MetricRegistry& registry,
                 const std::vector<std::unique_ptr<ResultPartition>>& partitions, const TaskRestore* restore,
-                KeyedBackendOptions keyed);
+                KeyedBackendOptions keyed, std::shared_ptr<const AttemptOrigin> origin);
   ~OperatorChain();
 
   absl::Status Open();
@@ -55,6 +55,7 @@ class OperatorChain {
   void OnDecided(uint64_t checkpoint_id);
   void OnAborted(uint64_t checkpoint_id);
   bool NeedsFinalCheckpoint() const;
+  bool HasUncommitted() const;
   // The next operator's Finish, producers first; true when all have finished. Pending fires are run by the loop
   // between.
   bool FinishNext(absl::Status& status);
@@ -83,6 +84,7 @@ class OperatorChain {
   SplitTable splits_;
   KeyedBackend keyed_backend_;
   const TaskRestore* const restore_;
+  const std::shared_ptr<const AttemptOrigin> origin_;
   bool has_keyed_state_ = false;
   std::vector<std::unique_ptr<MetricGroup>> groups_;  // by position in vertex.nodes
   std::vector<std::unique_ptr<ChainOperatorContext>> contexts_;

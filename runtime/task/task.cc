@@ -37,7 +37,7 @@ Task::Task(const CompiledGraph& graph, const CompiledVertex& vertex, TaskInfo in
       restore_(std::move(restore)),
       gate_([mailbox = mailbox_] { mailbox->Wake(); }),
       chain_(graph_, vertex_, info_, environment_.clock, mailbox_, environment_.registry, partitions_, restore_.get(),
-             std::move(keyed)),
+             std::move(keyed), environment_.origin),
       sources_started_(environment.checkpointing == Checkpointing::kOff) {}
 
 Task::~Task() {

@@ -60,6 +60,7 @@ class Task {
     TaskOptions options;
     ThrowStackFn throw_stack = nullptr;
     Checkpointing checkpointing = Checkpointing::kOff;
+    std::shared_ptr<const AttemptOrigin> origin = std::make_shared<AttemptOrigin>();
   };
   // partitions: by position in vertex.out_edges. restore: null when the attempt begins without state. Channels are
   // added to the gate before Start.

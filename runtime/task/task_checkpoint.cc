@@ -134,17 +134,27 @@ void Task::DrainSource() {
 }
 
 bool Task::MayEnd() const {
-  return !chain_.NeedsFinalCheckpoint() && (!ends_with_ || (decided_ && *decided_ >= *ends_with_));
+  return !chain_.NeedsFinalCheckpoint() && !chain_.HasUncommitted() &&
+         (!ends_with_ || (decided_ && *decided_ >= *ends_with_));
 }
 
-// End of input: what was written since the last barrier waits for a checkpoint of its own, and a task that was stopped
-// with a checkpoint for its decision. The wait is one for input, because the trigger comes as mail.
+// End of input: what was written since the last barrier waits for a checkpoint of its own and for its commit, and a
+// task that was stopped with a checkpoint for its decision. The wait is one for input, because the trigger comes as
+// mail; the ticks let sinks go on.
 void Task::AwaitFinalCheckpoint() {
   while (!Stopping()) {
     mailbox_->RunBetweenRecords();
-    if (Stopping() || MayEnd()) return;
+    if (Stopping()) return;
+    const int64_t now_ns = environment_.clock.MonotonicNs();
+    mailbox_->ClearNudge();
+    chain_.OnTick(now_ns / 1'000'000);
+    if (absl::Status status = chain_.TakeFailure(); !status.ok()) {
+      return FailWith(status, TaskFailure::Domain::kExternal);
+    }
+    if (MayEnd()) return;
     mailbox_->WaitUntilDeadline(
-        WaitKind::kInput, "the last checkpoint", [&] { return MayEnd(); }, kNoDeadline);
+        WaitKind::kInput, "the last checkpoint", [&] { return MayEnd() || mailbox_->nudged(); },
+        now_ns + environment_.options.auto_watermark_interval_ms * 1'000'000);
   }
 }
 

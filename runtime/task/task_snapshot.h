@@ -15,9 +15,6 @@
 
 namespace penstock {
 
-// The id in the barrier of what a task hands in at its end.
-inline constexpr uint64_t kLastSnapshot = UINT64_MAX;
-
 struct TaskSnapshot {
   Barrier barrier;
   std::map<std::string, std::map<std::string, OperatorState>> operators;  // by uid and name

@@ -50,7 +50,7 @@ struct HarnessChain::Parts {
     keyed.clock = &clock;
     keyed.track_changes = false;
     chain = std::make_unique<OperatorChain>(graph, graph.vertices[0], info, clock, mailbox, registry, partitions,
-                                            nullptr, std::move(keyed));
+                                            nullptr, std::move(keyed), std::make_shared<AttemptOrigin>());
     return chain->Open();
   }
 

@@ -15,22 +15,39 @@ proto::SubtaskSnapshot ToProto(const TaskInfo& info, const TaskSnapshot& snapsho
   out.set_vertex_id(info.vertex_id);
   out.set_subtask(info.subtask);
   out.set_finished(finished);
-  proto::TaskHandle handle = HandleOf(info, snapshot);
-  int64_t keyed_bytes = 0;
+  std::set<std::string> objects;
+  int64_t file_bytes = 0;
+  proto::TaskHandle handle = HandleOf(info, snapshot, [&](const StateFile& file) {
+    const StateLocation& location = upload.LocationOf(file);
+    objects.insert(location.object);
+    file_bytes += file.size_bytes();
+    return location.Encode();
+  });
   if (snapshot.keyed) {
-    std::set<std::string> objects;
     handle.set_keyed(upload.Encode(*snapshot.keyed, &objects));
-    for (const std::string& object : objects) out.add_files()->set_name(object);
-    keyed_bytes = snapshot.keyed->TotalBytes();
+    file_bytes += snapshot.keyed->TotalBytes();
   }
+  for (const std::string& object : objects) out.add_files()->set_name(object);
   out.set_handle(handle.SerializeAsString());
   proto::SnapshotFigures& figures = *out.mutable_figures();
   figures.set_sync_us(snapshot.sync_us);
   figures.set_alignment_us(snapshot.alignment_us);
   figures.set_start_delay_us(snapshot.start_delay_us);
   figures.set_waited_for(snapshot.waited_for);
-  figures.set_state_bytes(static_cast<int64_t>(out.handle().size()) + keyed_bytes);
+  figures.set_state_bytes(static_cast<int64_t>(out.handle().size()) + file_bytes);
   return out;
+}
+
+void AddFilesOf(const TaskSnapshot& snapshot, std::vector<StateFilePtr>& files) {
+  for (const auto& [uid, states] : snapshot.operators) {
+    for (const auto& [name, state] : states) {
+      for (const auto& of_item : state.files) files.insert(files.end(), of_item.begin(), of_item.end());
+    }
+  }
+  if (!snapshot.keyed) return;
+  for (const ChainPart& part : snapshot.keyed->parts) {
+    for (const ChainFile& file : part.files) files.push_back(file.file);
+  }
 }
 
 }  // namespace
@@ -126,21 +143,19 @@ void CheckpointCollector::Upload(uint64_t id, std::map<Subtask, HandedIn> handed
 
 absl::Status CheckpointCollector::FillAck(uint64_t id, const std::map<Subtask, HandedIn>& handed_in,
                                           const std::set<Subtask>& finished, proto::CheckpointAck& ack) {
-  std::vector<const KeyedSnapshot*> keyed;
-  for (const auto& [subtask, part] : handed_in) {
-    if (part.snapshot.keyed) keyed.push_back(&*part.snapshot.keyed);
-  }
-  PENSTOCK_ASSIGN_OR_RETURN(const int64_t written_bytes, upload_.UploadSegments(id, keyed));
+  std::vector<StateFilePtr> files;
+  for (const auto& [subtask, part] : handed_in) AddFilesOf(part.snapshot, files);
+  PENSTOCK_ASSIGN_OR_RETURN(const int64_t written_bytes, upload_.Upload(id, files));
   for (const auto& [subtask, part] : handed_in) {
     *ack.add_subtasks() = ToProto(part.info, part.snapshot, finished.contains(subtask), upload_);
   }
-  // One object for all: its bytes are counted with the first that hands in keyed state.
+  // One object for all: its bytes are counted with the first that hands in a file.
   for (proto::SubtaskSnapshot& subtask : *ack.mutable_subtasks()) {
     if (subtask.files_size() == 0) continue;
     subtask.mutable_figures()->set_written_bytes(written_bytes);
     break;
   }
-  upload_.Retain(keyed);
+  upload_.Retain(files);
   return absl::OkStatus();
 }
 

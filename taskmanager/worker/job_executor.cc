@@ -156,7 +156,8 @@ absl::Status JobExecutor::Deploy(const proto::DeployTasks& deploy) {
 }
 
 absl::StatusOr<std::optional<RestoreSource>> JobExecutor::ReadRestore(const proto::CheckpointPlan& plan,
-                                                                      std::shared_ptr<Storage> storage) const {
+                                                                      std::shared_ptr<Storage> storage,
+                                                                      AttemptOrigin& origin) const {
   if (plan.restore_manifest().empty()) return std::nullopt;
   PENSTOCK_ASSIGN_OR_RETURN(const std::string bytes, storage->ReadAll(plan.restore_manifest()));
   PENSTOCK_ASSIGN_OR_RETURN(const proto::Manifest manifest, DecodeManifest(bytes, plan.restore_manifest()));
@@ -165,6 +166,11 @@ absl::StatusOr<std::optional<RestoreSource>> JobExecutor::ReadRestore(const prot
                               plan.restore_manifest(), manifest.checkpoint_id(), manifest.generation(),
                               plan.restore_id(), plan.restore_generation());
   }
+  origin.restored = {.id = manifest.checkpoint_id(),
+                     .generation = manifest.generation(),
+                     .parent_generation = manifest.parent_generation(),
+                     .cluster_id = manifest.cluster_id(),
+                     .job_uid = manifest.job_uid()};
   PENSTOCK_ASSIGN_OR_RETURN(RestoreSource source, RestoreSource::From(manifest, std::move(storage)));
   return std::optional<RestoreSource>(std::move(source));
 }
@@ -178,7 +184,19 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
   if (!plan.restore_storage().empty()) {
     PENSTOCK_ASSIGN_OR_RETURN(restored_from, OpenStorage(plan.restore_storage()));
   }
-  PENSTOCK_ASSIGN_OR_RETURN(const std::optional<RestoreSource> source, ReadRestore(plan, std::move(restored_from)));
+  AttemptOrigin began{.checkpoints = plan.enabled(),
+                      .cluster_id = plan.cluster_id(),
+                      .job_uid = plan.job_uid(),
+                      .generation = plan.generation(),
+                      .allow_duplicates = plan.allow_duplicates(),
+                      .missing_marker = options_.missing_marker,
+                      .widest_parallelism = plan.widest_parallelism(),
+                      .checkpoint_interval_ms = plan.interval_ms(),
+                      .checkpoint_timeout_ms = plan.timeout_ms(),
+                      .local_directory = options_.work_dir};
+  PENSTOCK_ASSIGN_OR_RETURN(const std::optional<RestoreSource> source,
+                            ReadRestore(plan, std::move(restored_from), began));
+  const auto origin = std::make_shared<const AttemptOrigin>(std::move(began));
   backends_.SetStatefulTasks(StatefulTasks(deployment));
   const auto checkpointing = plan.enabled() ? Checkpointing::kOn : Checkpointing::kOff;
   std::set<CheckpointCollector::Subtask> subtasks;
@@ -213,7 +231,7 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
       KeyedBackendOptions keyed = backends_.For(info, HasKeyedState(graph_, vertex), plan.enabled(), plan.generation());
       tasks_[{static_cast<int>(v), subtask}] = std::make_unique<Task>(
           graph_, vertex, std::move(info),
-          Task::Environment{clock_, registry_, *this, options_.task, options_.throw_stack, checkpointing},
+          Task::Environment{clock_, registry_, *this, options_.task, options_.throw_stack, checkpointing, origin},
           std::move(mailbox), std::move(partitions), std::move(restore), std::move(keyed));
     }
   }

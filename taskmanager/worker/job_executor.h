@@ -36,6 +36,7 @@ struct JobExecutorOptions {
   TaskOptions task;
   std::string work_dir;  // for state that does not stay in memory; empty: all of it stays
   StateOptions state;
+  MissingMarker missing_marker = MissingMarker::kFail;
   ThrowStackFn throw_stack = nullptr;
   std::function<std::string(const std::vector<void*>&)> symbolize;  // may be empty
 };
@@ -66,8 +67,10 @@ class JobExecutor final : public TaskExecutor, private TaskListener {
 
   absl::Status CreateTasks(const Deployment& deployment, const proto::CheckpointPlan& plan)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Fills in what `origin` was restored from.
   absl::StatusOr<std::optional<RestoreSource>> ReadRestore(const proto::CheckpointPlan& plan,
-                                                           std::shared_ptr<Storage> storage) const;
+                                                           std::shared_ptr<Storage> storage,
+                                                           AttemptOrigin& origin) const;
   absl::Status ConnectEdge(const Deployment& deployment, int edge) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ConnectChannel(const Deployment& deployment, int edge, int from, int to)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -11,13 +11,27 @@
 namespace penstock::worker {
 namespace {
 
+void AddItem(const std::string& name, const OperatorState& state, size_t item, RestoredState& into) {
+  into.Add(name, state.items[item],
+           item < state.files.size() ? state.files[item] : std::vector<std::shared_ptr<const StateFile>>());
+}
+
+void AddAll(const std::string& name, const OperatorState& state, RestoredState& into) {
+  for (size_t item = 0; item < state.items.size(); ++item) AddItem(name, state, item, into);
+}
+
 // Items of split state are dealt out in the order of the old subtasks.
-void AddSplit(const proto::OperatorStateHandle& state, size_t& next, const TaskInfo& info, RestoredState& into) {
-  std::vector<std::string> own;
-  for (const std::string& item : state.items()) {
-    if (next++ % static_cast<size_t>(info.parallelism) == static_cast<size_t>(info.subtask)) own.push_back(item);
+void AddSplit(const std::string& name, const OperatorState& state, size_t& next, const TaskInfo& info,
+              RestoredState& into) {
+  for (size_t item = 0; item < state.items.size(); ++item) {
+    if (next++ % static_cast<size_t>(info.parallelism) != static_cast<size_t>(info.subtask)) continue;
+    AddItem(name, state, item, into);
   }
-  into.Add(state.name(), std::move(own));
+}
+
+OperatorStateKind KindOf(proto::OperatorStateHandle::Kind kind) {
+  if (kind == proto::OperatorStateHandle::UNION) return OperatorStateKind::kUnion;
+  return kind == proto::OperatorStateHandle::BROADCAST ? OperatorStateKind::kBroadcast : OperatorStateKind::kSplit;
 }
 
 bool Overlap(const proto::TaskHandle& handle, const KeyGroupRange& range) {
@@ -46,12 +60,33 @@ absl::StatusOr<RestoreSource> RestoreSource::From(const proto::Manifest& manifes
     if (!old.handle.keyed().empty()) {
       PENSTOCK_ASSIGN_OR_RETURN(old.keyed, DecodeKeyedSnapshot(old.handle.keyed(), open));
     }
+    for (const proto::OperatorHandle& op : old.handle.operators()) {
+      for (const proto::OperatorStateHandle& state : op.states()) {
+        PENSTOCK_ASSIGN_OR_RETURN(old.operators[op.uid()][state.name()], Decode(state, open));
+      }
+    }
     source.subtasks_.push_back(std::move(old));
   }
   std::sort(source.subtasks_.begin(), source.subtasks_.end(), [](const Old& a, const Old& b) {
     return std::tie(a.vertex_id, a.subtask) < std::tie(b.vertex_id, b.subtask);
   });
   return source;
+}
+
+absl::StatusOr<OperatorState> RestoreSource::Decode(const proto::OperatorStateHandle& handle,
+                                                    const OpenStateFile& open) {
+  OperatorState state{.kind = KindOf(handle.kind()), .items = {handle.items().begin(), handle.items().end()}};
+  state.files.resize(state.items.size());
+  for (const proto::OperatorFile& file : handle.files()) {
+    if (file.item() < 0 || file.item() >= handle.items_size()) {
+      return DataLoss("file {} belongs to item {} of state '{}', which has {}", file.name(), file.item(), handle.name(),
+                      handle.items_size());
+    }
+    PENSTOCK_ASSIGN_OR_RETURN(StateFilePtr opened,
+                              open(file.name(), file.size_bytes(), file.checksum(), file.location()));
+    state.files[file.item()].push_back(std::move(opened));
+  }
+  return state;
 }
 
 absl::StatusOr<std::unique_ptr<const TaskRestore>> RestoreSource::For(const TaskInfo& info,
@@ -65,15 +100,15 @@ absl::StatusOr<std::unique_ptr<const TaskRestore>> RestoreSource::For(const Task
   for (const Old& old : subtasks_) {
     const bool ours = std::any_of(uids.begin(), uids.end(),
                                   [&](const std::string& uid) { return !uid.empty() && old.uids.contains(uid); });
-    for (const proto::OperatorHandle& op : old.handle.operators()) {
-      if (std::find(uids.begin(), uids.end(), op.uid()) == uids.end()) continue;
-      RestoredState& into = restore->operators[op.uid()];
-      for (const proto::OperatorStateHandle& state : op.states()) {
-        const auto key = std::make_pair(op.uid(), state.name());
-        if (state.kind() == proto::OperatorStateHandle::SPLIT) {
-          AddSplit(state, dealt[key], info, into);
-        } else if (state.kind() == proto::OperatorStateHandle::UNION || !std::exchange(broadcast_taken[key], true)) {
-          into.Add(state.name(), {state.items().begin(), state.items().end()});
+    for (const auto& [uid, states] : old.operators) {
+      if (std::find(uids.begin(), uids.end(), uid) == uids.end()) continue;
+      RestoredState& into = restore->operators[uid];
+      for (const auto& [name, state] : states) {
+        const auto key = std::make_pair(uid, name);
+        if (state.kind == OperatorStateKind::kSplit) {
+          AddSplit(name, state, dealt[key], info, into);
+        } else if (state.kind == OperatorStateKind::kUnion || !std::exchange(broadcast_taken[key], true)) {
+          AddAll(name, state, into);
         }
       }
     }

@@ -34,7 +34,10 @@ class RestoreSource {
     proto::TaskHandle handle;
     std::set<std::string> uids;  // of the chain that handed it in
     std::optional<KeyedSnapshot> keyed;
+    std::map<std::string, std::map<std::string, OperatorState>> operators;  // by uid and name
   };
+  static absl::StatusOr<OperatorState> Decode(const proto::OperatorStateHandle& handle, const OpenStateFile& open);
+
   std::vector<Old> subtasks_;
 };
 

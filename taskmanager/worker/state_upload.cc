@@ -75,15 +75,10 @@ const StateLocation* StateUpload::Find(const StateFile& file) const {
   return found != durable_.end() ? &found->second : nullptr;
 }
 
-absl::StatusOr<int64_t> StateUpload::UploadSegments(uint64_t checkpoint_id,
-                                                    const std::vector<const KeyedSnapshot*>& snapshots) {
+absl::StatusOr<int64_t> StateUpload::Upload(uint64_t checkpoint_id, const std::vector<StateFilePtr>& files) {
   std::map<std::string, StateFilePtr> missing;
-  for (const KeyedSnapshot* snapshot : snapshots) {
-    for (const ChainPart& part : snapshot->parts) {
-      for (const ChainFile& file : part.files) {
-        if (Find(*file.file) == nullptr) missing[file.file->name()] = file.file;
-      }
-    }
+  for (const StateFilePtr& file : files) {
+    if (Find(*file) == nullptr) missing[file->name()] = file;
   }
   if (missing.empty()) return 0;
   const std::string object = fmt::format("{}-{}", prefix_, checkpoint_id);
@@ -124,13 +119,9 @@ std::string StateUpload::Encode(const KeyedSnapshot& snapshot, std::set<std::str
   });
 }
 
-void StateUpload::Retain(const std::vector<const KeyedSnapshot*>& snapshots) {
+void StateUpload::Retain(const std::vector<StateFilePtr>& files) {
   std::set<std::string> used;
-  for (const KeyedSnapshot* snapshot : snapshots) {
-    for (const ChainPart& part : snapshot->parts) {
-      for (const ChainFile& file : part.files) used.insert(file.file->name());
-    }
-  }
+  for (const StateFilePtr& file : files) used.insert(file->name());
   std::erase_if(fresh_, [&](const std::string& name) { return used.contains(name); });
   std::erase_if(durable_,
                 [&](const auto& entry) { return !used.contains(entry.first) && !fresh_.contains(entry.first); });

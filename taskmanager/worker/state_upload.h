@@ -40,14 +40,16 @@ class StateUpload {
   StateUpload(std::shared_ptr<Storage> storage, std::string prefix)
       : storage_(std::move(storage)), prefix_(std::move(prefix)) {}
 
-  // Everything in these snapshots that is not durable yet. Bytes written, or the storage's error: nothing counts then.
-  absl::StatusOr<int64_t> UploadSegments(uint64_t checkpoint_id, const std::vector<const KeyedSnapshot*>& snapshots);
+  // Those of the files that are not durable yet. Bytes written, or the storage's error: nothing counts then.
+  absl::StatusOr<int64_t> Upload(uint64_t checkpoint_id, const std::vector<StateFilePtr>& files);
   absl::Status UploadBase(const ChainPart& base);
 
   // REQUIRES: every file of the snapshot is durable. Adds the objects it needs.
   std::string Encode(const KeyedSnapshot& snapshot, std::set<std::string>* objects) const;
-  // Forgets all locations but those of these snapshots and of bases that no snapshot has used yet.
-  void Retain(const std::vector<const KeyedSnapshot*>& snapshots);
+  // REQUIRES: the file is durable.
+  const StateLocation& LocationOf(const StateFile& file) const { return *Find(file); }
+  // Forgets all locations but those of these files and of bases that no snapshot has used yet.
+  void Retain(const std::vector<StateFilePtr>& files);
 
  private:
   const StateLocation* Find(const StateFile& file) const;

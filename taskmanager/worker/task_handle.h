@@ -2,8 +2,12 @@
 #ifndef PENSTOCK_TASKMANAGER_WORKER_TASK_HANDLE_H_
 #define PENSTOCK_TASKMANAGER_WORKER_TASK_HANDLE_H_
 
+#include <functional>
+#include <string>
+
 #include "proto/checkpoint.pb.h"
 #include "runtime/record/key_hash.h"
+#include "runtime/state/state_file.h"
 #include "runtime/task/task_info.h"
 #include "runtime/task/task_snapshot.h"
 
@@ -11,7 +15,9 @@ namespace penstock::worker {
 
 inline constexpr int kTaskHandleVersion = 1;
 
-inline proto::TaskHandle HandleOf(const TaskInfo& info, const TaskSnapshot& snapshot) {
+// locate: where a file lies; REQUIRES that all are durable.
+inline proto::TaskHandle HandleOf(const TaskInfo& info, const TaskSnapshot& snapshot,
+                                  const std::function<std::string(const StateFile&)>& locate) {
   proto::TaskHandle handle;
   handle.set_version(kTaskHandleVersion);
   const KeyGroupRange range = RangeOfSubtask(info.subtask, info.parallelism, info.key_groups);
@@ -29,6 +35,16 @@ inline proto::TaskHandle HandleOf(const TaskInfo& info, const TaskSnapshot& snap
                    : state.kind == OperatorStateKind::kUnion ? proto::OperatorStateHandle::UNION
                                                              : proto::OperatorStateHandle::BROADCAST);
       for (const std::string& item : state.items) out.add_items(item);
+      for (size_t item = 0; item < state.files.size(); ++item) {
+        for (const StateFilePtr& file : state.files[item]) {
+          proto::OperatorFile& entry = *out.add_files();
+          entry.set_item(static_cast<int32_t>(item));
+          entry.set_name(file->name());
+          entry.set_size_bytes(file->size_bytes());
+          entry.set_checksum(file->checksum());
+          entry.set_location(locate(*file));
+        }
+      }
     }
   }
   return handle;

@@ -22,6 +22,7 @@ class KafkaFixture {
   static KafkaFixture& Shared();
 
   const std::string& brokers() const { return brokers_; }  // host:port, the same after a restart
+  const std::string& data_directory() const { return dir_; }
   std::string NewTopicName(const std::string& stem);       // not used before
 
   // Stopping keeps the data; starting again gives the same address. Both are idempotent.

@@ -153,8 +153,9 @@ struct ProducerRecord {
 template <class T>
 concept Writable = std::same_as<T, std::string> || std::same_as<T, Bytes> || std::same_as<T, ProducerRecord>;
 
-// Writes strings, Bytes or ProducerRecords to one topic, at least once: idempotent producer, every delivery report is
-// checked, and Flush returns when the broker has acknowledged all.
+// Writes strings, Bytes or ProducerRecords to one topic. At least once: idempotent producer, every delivery report is
+// checked, and a checkpoint waits until the broker has acknowledged all. Exactly once: in transactions that are
+// committed with checkpoints, whatever dies; readers need isolation.level=read_committed (docs/exactly_once.md).
 struct Sink {
   std::string brokers;
   std::string topic;
@@ -213,6 +214,7 @@ struct SinkOf {
     }
     absl::Status Flush() override { return writer_->Flush(); }
     void Close() override { writer_->Close(); }
+    SinkTransactions* transactions() override { return writer_->transactions(); }
 
    private:
     const SinkOf description_;

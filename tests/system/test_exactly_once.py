@@ -1,0 +1,119 @@
+"""Exactly once through real processes and a real Kafka, whatever is killed.
+
+PENSTOCK_KILLS: how many kills the loop makes (6 in the always lane). PENSTOCK_SEED: repeats a run.
+"""
+import os
+import random
+import signal
+import sys
+import time
+
+from broker import Broker
+from cluster import SystemTest, main
+import oracle
+
+PARTITIONS = 4
+KILLS = int(os.environ.get("PENSTOCK_KILLS", "6"))
+SEED = int(os.environ.get("PENSTOCK_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
+
+broker = None
+
+
+def setUpModule():
+    global broker
+    broker = Broker()
+
+
+def tearDownModule():
+    broker.close()
+
+
+class ExactlyOnce(SystemTest):
+    def setUp(self):
+        self.input, self.output = broker.new_name("in"), broker.new_name("out")
+        broker.create(self.input, PARTITIONS)
+        broker.create(self.output, PARTITIONS)
+        self.random = random.Random(SEED)
+        print(f"seed {SEED}", file=sys.stderr)
+
+    def start(self):
+        return self.start_cluster(options=("heartbeat.timeout=2 s", "heartbeat.interval=200 ms"))
+
+    def submit(self, cluster, *arguments, parallelism=PARTITIONS, interval="200 ms", options=()):
+        config = (f"execution.checkpointing.dir=file://{cluster.folder}/checkpoints",
+                  f"execution.checkpointing.interval={interval}", "restart-strategy.type=exponential-delay",
+                  "restart-strategy.exponential-delay.max-backoff=1 s")
+        return cluster.submit("system_oracle", "--brokers", broker.address, "--input", self.input, "--output",
+                              self.output, *arguments, parallelism=parallelism,
+                              options=(*(f"-D{entry}" for entry in config), *options))
+
+    def kill_something(self, cluster, job):
+        """A worker, or a TaskManager with its workers, at a moment that nobody chose."""
+        time.sleep(self.random.uniform(0, 1.0))
+        workers = cluster.workers(job)
+        name = self.random.choice(sorted(cluster.taskmanagers))
+        if self.random.random() < 0.7 and name in workers:
+            os.kill(workers[name], signal.SIGKILL)
+            return f"worker of {name}"
+        cluster.kill_taskmanager(name)
+        cluster.start_taskmanager(name)
+        return name
+
+    def test_a_kill_loop(self):
+        cluster = self.start()
+        job = self.submit(cluster)
+        source = oracle.Input(broker, self.input, seed=SEED)
+        self.addCleanup(source.process.kill)
+        source.start(rate=2000)
+        cluster.await_running(job)
+        for kill in range(KILLS):
+            attempt = cluster.get(f"/v2/jobs/{job}")["attempt"]
+            what = self.kill_something(cluster, job)
+            status = cluster.await_status(job, f"it goes on after kill {kill + 1} ({what})", lambda now: (
+                now["attempt"] > attempt and now["state"] == "RUNNING" and
+                all(vertex["state"] == "RUNNING" for vertex in now["vertices"])))
+            print(f"kill {kill + 1}: {what}; attempt {status['attempt']}", file=sys.stderr)
+        total = source.stop()
+        oracle.audit(broker, self.output, source.sent)
+        print(f"{total} records through {KILLS} kills", file=sys.stderr)
+        cluster.cancel(job)
+        cluster.stop()
+
+    def test_a_bounded_job_commits_its_last_records_before_it_ends(self):
+        source = oracle.Input(broker, self.input, seed=SEED)
+        source.write(5000)
+        source.stop()
+        cluster = self.start()
+        job = self.submit(cluster, "--bounded", interval="1 h")  # only the last checkpoint
+        cluster.await_state(job, "FINISHED")
+        oracle.audit(broker, self.output, source.sent)
+        cluster.stop()
+
+    def test_a_broker_that_is_killed_midway(self):
+        cluster = self.start()
+        job = self.submit(cluster)
+        source = oracle.Input(broker, self.input, seed=SEED)
+        cluster.await_running(job)
+        source.write(20_000)
+        source.stop()
+        time.sleep(self.random.uniform(0, 0.5))
+        broker.kill()
+        broker.start()
+        later = oracle.Input(broker, self.input, seed=SEED, sent=source.sent)
+        later.write(5000)
+        later.stop()
+        oracle.audit(broker, self.output, later.sent)
+        cluster.cancel(job)
+        cluster.stop()
+
+    def test_without_checkpoints_it_is_refused(self):
+        cluster = self.start_cluster()
+        result = cluster.submit("system_oracle", "--brokers", broker.address, "--input", self.input, "--output",
+                                self.output)
+        failed = cluster.await_state(result, "FAILED")
+        self.assertIn("execution.checkpointing.dir", failed["failure"]["message"])
+        cluster.stop()
+
+
+if __name__ == "__main__":
+    main()
