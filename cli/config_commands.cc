@@ -16,7 +16,7 @@ absl::Status ExplainConfig(const CommandContext& context, const std::string& key
   json shown = json::array();
   for (const ConfigKey& one : ConfigKeys()) {
     if (!key.empty() && one.name != key) continue;
-    const Config::Entry entry = config.Explain(one.name);
+    const Config::Entry entry = config.ExplainForPeople(one.name);
     shown.push_back({{"key", one.name}, {"value", entry.value}, {"origin", entry.origin}, {"help", one.help}});
     if (context.json) continue;
     PrintText(fmt::format("{} = {}  ({})\n", one.name, entry.value, entry.origin));

@@ -109,6 +109,38 @@ absl::Status CancelJob(const CommandContext& context, const std::string& job_id)
   return absl::OkStatus();
 }
 
+std::string MemoryText(const json& memory) {
+  const auto megabytes = [](int64_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / (1 << 20)); };
+  if (memory["workers"].empty()) return "No worker of this job has reported its memory.\n";
+  std::string text;
+  for (const json& worker : memory["workers"]) {
+    const int64_t grant = worker.value("grant_bytes", int64_t{0});
+    text += fmt::format("worker on {} (pid {}): {} resident{}{}\n", worker.value("taskmanager_id", ""),
+                        worker.value("pid", 0), megabytes(worker.value("rss_bytes", int64_t{0})),
+                        grant > 0 ? " of " + megabytes(grant) + " granted" : ", no grant",
+                        worker.value("pressure", false) ? ", UNDER PRESSURE: caches were made smaller" : "");
+    for (const json& holder : worker["holders"]) {
+      const int64_t budget = holder.value("budget_bytes", int64_t{0});
+      text += fmt::format("  {:<22} {:>12}{}\n", holder.value("holder", ""),
+                          megabytes(holder.value("used_bytes", int64_t{0})),
+                          budget > 0 ? fmt::format(" of {:>12}", megabytes(budget)) : "");
+    }
+  }
+  return text;
+}
+
+absl::Status ShowMemory(const CommandContext& context, const std::string& job_id) {
+  PENSTOCK_RETURN_IF_ERROR(CheckJobId(job_id));
+  PENSTOCK_ASSIGN_OR_RETURN(RestClient client, Connect(context));
+  PENSTOCK_ASSIGN_OR_RETURN(const json memory, client.Get("/v2/jobs/" + job_id + "/memory"));
+  if (context.json) {
+    PrintJson(memory);
+  } else {
+    PrintText(MemoryText(memory));
+  }
+  return absl::OkStatus();
+}
+
 std::string StatusText(const json& status) {
   std::string text = fmt::format("{} ({})\n  state {}, attempt {}, parallelism {}, for {}\n", status.value("name", ""),
                                  status.value("id", ""), status.value("state", ""), status.value("attempt", 0),

@@ -1,4 +1,4 @@
-// penstock list, cancel, status, logs, info, bundle.
+// penstock list, cancel, status, memory, logs, info, bundle.
 #ifndef PENSTOCK_CLI_JOB_COMMANDS_H_
 #define PENSTOCK_CLI_JOB_COMMANDS_H_
 
@@ -18,6 +18,7 @@ absl::Status CheckJobId(const std::string& job_id);
 absl::Status ListJobs(const CommandContext& context, bool all);
 absl::Status CancelJob(const CommandContext& context, const std::string& job_id);
 absl::Status ShowStatus(const CommandContext& context, const std::string& job_id);
+absl::Status ShowMemory(const CommandContext& context, const std::string& job_id);
 // What the job's workers wrote to stderr: of the newest attempt, or of all.
 absl::Status ShowLogs(const CommandContext& context, const std::string& job_id, bool all_attempts);
 absl::Status ShowInfo(const CommandContext& context, const PlanRequest& request);
@@ -31,6 +32,8 @@ absl::Status MakeBundle(const CommandContext& context, const BundleOptions& opti
 
 // The answer of /v2/jobs/:id for people. Pure.
 std::string StatusText(const nlohmann::json& status);
+// The same for /v2/jobs/:id/memory.
+std::string MemoryText(const nlohmann::json& memory);
 
 }  // namespace penstock::cli
 

@@ -100,7 +100,10 @@ void AddJobCommands(CLI::App* app, CommandLine* line) {
   CLI::App* logs = AddCommand(app, line, "logs", "Show what a job's workers wrote to stderr",
                               [line, &context] { return OkOr(ShowLogs(context, line->job_id, line->all)); });
   logs->add_flag("-a,--all", line->all, "Of all attempts");
-  for (CLI::App* command : {cancel, status, logs}) command->add_option("id", line->job_id, "Job id")->required();
+  CLI::App* memory = AddCommand(app, line, "memory", "Show who holds how much memory of a job's workers",
+                                [line, &context] { return OkOr(ShowMemory(context, line->job_id)); });
+  for (CLI::App* command : {cancel, status, logs, memory})
+    command->add_option("id", line->job_id, "Job id")->required();
 }
 
 void AddCheckpointCommands(CLI::App* app, CommandLine* line) {

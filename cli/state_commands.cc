@@ -102,9 +102,14 @@ std::string InspectText(const json& described) {
 }
 
 // The program reads what lies behind the manifest: it has the code for it.
-absl::StatusOr<json> ReadTables(const InspectOptions& options, const FoundSavepoint& found) {
+absl::StatusOr<json> ReadTables(const CommandContext& context, const InspectOptions& options,
+                                const FoundSavepoint& found) {
   PENSTOCK_RETURN_IF_ERROR(CheckProgram(options.program));
-  const json request = {{"storage", found.storage}, {"manifest", found.manifest_name}};
+  PENSTOCK_ASSIGN_OR_RETURN(const auto defines, ParseDefines(context.defines));
+  const json request = {{"storage", found.storage},
+                        {"manifest", found.manifest_name},
+                        {"config", std::map<std::string, std::string>(defines.begin(), defines.end())},
+                        {"config_file", context.config_file}};
   PENSTOCK_ASSIGN_OR_RETURN(const ChildResult result,
                             RunChild({.command = {std::filesystem::absolute(options.program).string(), "state"},
                                       .input = request.dump(),
@@ -115,6 +120,11 @@ absl::StatusOr<json> ReadTables(const InspectOptions& options, const FoundSavepo
                               result.exit_code, result.err);
   }
   return answer.value("tables", json::array());
+}
+
+absl::StatusOr<FoundSavepoint> Find(const CommandContext& context, const std::string& path) {
+  PENSTOCK_ASSIGN_OR_RETURN(const Config config, LoadConfig(context));
+  return FindSavepoint(path, "", nullptr, StorageOptions::From(config));
 }
 
 absl::Status RefuseTombstone(const FoundSavepoint& found, const std::string& path) {
@@ -162,11 +172,11 @@ json DescribeManifest(const proto::Manifest& manifest) {
 }
 
 absl::Status InspectState(const CommandContext& context, const InspectOptions& options) {
-  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found, FindSavepoint(options.path, "", nullptr));
+  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found, Find(context, options.path));
   PENSTOCK_RETURN_IF_ERROR(RefuseTombstone(found, options.path));
   json described = DescribeManifest(found.manifest);
   if (!options.program.empty()) {
-    PENSTOCK_ASSIGN_OR_RETURN(described["tables"], ReadTables(options, found));
+    PENSTOCK_ASSIGN_OR_RETURN(described["tables"], ReadTables(context, options, found));
   }
   if (context.json) {
     PrintJson(described);
@@ -177,7 +187,7 @@ absl::Status InspectState(const CommandContext& context, const InspectOptions& o
 }
 
 absl::Status DiffSavepoint(const CommandContext& context, const DiffOptions& options) {
-  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found, FindSavepoint(options.path, "", nullptr));
+  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found, Find(context, options.path));
   PENSTOCK_RETURN_IF_ERROR(RefuseTombstone(found, options.path));
   PENSTOCK_ASSIGN_OR_RETURN(const Plan plan, MakePlan(options.plan));
   PENSTOCK_ASSIGN_OR_RETURN(const std::vector<StateChange> changes, CompareStates(found.manifest.graph(), plan.graph));

@@ -25,8 +25,9 @@ function(penstock_library name)
 endfunction()
 
 # penstock_test(NAME SOURCES a_test.cc ... DEPS target ... [LABELS label ...]): a Catch2 test program in ctest.
-# The label "quick" marks what needs no broker; "broker" what starts a real Kafka; "sanitized", besides "quick", what the
-# always lane runs under sanitizers too; "no_tsan" what ThreadSanitizer cannot (tests/sanitizers/README.md says why).
+# The label "quick" marks what needs no broker; "broker" what starts a real Kafka or S3 server; "sanitized", besides
+# "quick", what the always lane runs under sanitizers too; "no_tsan" what ThreadSanitizer cannot
+# (tests/sanitizers/README.md says why).
 function(penstock_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
   if(NOT PENSTOCK_BUILD_TESTS)

@@ -66,7 +66,12 @@ std::unique_ptr<MetricGroup> ClusterGauges(MetricRegistry& registry, const Snaps
 absl::StatusOr<JobOptions> CheckedJobOptions(const Config& config) {
   JobOptions options = JobOptionsOf(config);
   PENSTOCK_ASSIGN_OR_RETURN(options.checkpoints, CheckpointConfig::From(config));
-  if (options.checkpoints.enabled()) PENSTOCK_RETURN_IF_ERROR(OpenStorage(options.checkpoints.storage).status());
+  options.storage = StorageOptions::From(config);
+  if (options.checkpoints.enabled()) {
+    PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<Storage> storage,
+                              OpenStorage(options.checkpoints.storage, options.storage));
+    PENSTOCK_RETURN_IF_ERROR(ProbeStorage(*storage));
+  }
   return options;
 }
 

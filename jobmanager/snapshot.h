@@ -50,6 +50,16 @@ struct VertexSnapshot {
   std::vector<SubtaskSnapshot> subtasks;
 };
 
+// The memory of a worker, as it reported it last.
+struct WorkerMemory {
+  std::string taskmanager_id;
+  int32_t pid = 0;
+  int64_t grant_bytes = 0;  // 0: none was given
+  int64_t rss_bytes = 0;
+  bool pressure = false;
+  std::vector<proto::MemoryUse> uses;
+};
+
 struct FailureSnapshot {
   int64_t time_ms = 0;
   proto::Failure failure;
@@ -86,6 +96,7 @@ struct JobSnapshot {
   std::string waits_for;  // why it does not run: "waiting for 4 slots: have 2"; empty otherwise
   proto::JobGraph graph;
   std::vector<VertexSnapshot> vertices;                // in the graph's order
+  std::vector<WorkerMemory> worker_memory;             // of the current attempt, by TaskManager
   std::vector<FailureSnapshot> failures;               // newest first, at most kFailuresKept
   std::shared_ptr<const CheckpointsView> checkpoints;  // null: the job takes none
 };

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <random>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "runtime/core/clock.h"
+#include "runtime/core/memory/memory_arbiter.h"
 #include "runtime/state/keyed_table.h"
 #include "runtime/state/rocks_tier.h"
 
@@ -30,8 +32,9 @@ constexpr int64_t kEntryBytes = 72;  // of this benchmark's tables, about
 double SecondsSince(int64_t begin_ns) { return static_cast<double>(Clock::System().MonotonicNs() - begin_ns) / 1e9; }
 
 struct BenchTask {
-  BenchTask(const std::string& directory, int64_t hot_bytes_max, bool rocksdb, bool track = true)
-      : backend(Options(directory, hot_bytes_max, rocksdb, track)),
+  BenchTask(const std::string& directory, int64_t hot_bytes_max, bool rocksdb, bool track = true,
+            std::shared_ptr<RocksResources> resources = MakeRocksResources(32 << 20, 32 << 20))
+      : backend(Options(directory, hot_bytes_max, rocksdb, track, std::move(resources))),
         table({.uid = "bench",
                .name = "counts",
                .kind = "row",
@@ -45,7 +48,8 @@ struct BenchTask {
     std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
     std::exit(1);
   }
-  static KeyedBackendOptions Options(const std::string& directory, int64_t hot_bytes_max, bool rocksdb, bool track) {
+  static KeyedBackendOptions Options(const std::string& directory, int64_t hot_bytes_max, bool rocksdb, bool track,
+                                     std::shared_ptr<RocksResources> resources) {
     KeyedBackendOptions options;
     options.range = {0, kDefaultKeyGroups};
     options.local_directory = directory;
@@ -56,7 +60,7 @@ struct BenchTask {
     RocksOptions rocks;
     rocks.directory = directory + "/rocks";
     rocks.range = options.range;
-    rocks.resources = MakeRocksResources(32 << 20, 32 << 20);
+    rocks.resources = std::move(resources);
     options.cold = MakeRocksTier(std::move(rocks));
     return options;
   }
@@ -193,10 +197,64 @@ void Cuts(const std::string& directory, bool rocksdb) {
               static_cast<double>(bytes) / kCuts / 1e6, trickle_ms[trickle_ms.size() * 99 / 100]);
 }
 
+int64_t StatusBytes(const std::string& field) {
+  std::ifstream in("/proc/self/status");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with(field + ":")) return std::atoll(line.c_str() + field.size() + 1) * 1024;
+  }
+  return 0;
+}
+
+// State of several times its memory: what the process holds beyond it.
+void Memory(const std::string& directory) {
+  constexpr int64_t kKeys = 20'000'000;
+  constexpr int64_t kOperations = 2'000'000;
+  constexpr int64_t kBudget = 256 << 20;
+  constexpr int64_t kCutEvery = 500'000;
+  constexpr int64_t kMegabyte = 1 << 20;
+  const int64_t before = StatusBytes("VmRSS");
+  const MemoryBytes shares = *SplitGrant({.state_bytes = kBudget, .stateful_tasks = 1});
+  const std::shared_ptr<RocksResources> resources =
+      MakeRocksResources(shares[MemoryHolder::kBlockCache], shares[MemoryHolder::kMemtables]);
+  BenchTask task(directory, shares[MemoryHolder::kHotState], true, true, resources);
+  uint64_t cuts = 0;
+  int64_t peak_loaded = 0;
+  const auto step = [&](int64_t i, int64_t key) {
+    task.Increment(key);
+    if (i % kTrickleEvery == 0) {
+      BenchTask::Check(task.backend.Trickle());
+      if (const auto base = task.backend.TakeNewBase()) task.backend.OnBaseDurable(base->id);
+    }
+    if (i % kCutEvery == kCutEvery - 1) BenchTask::Check(task.backend.Cut(++cuts).status());
+  };
+  const int64_t begin = Clock::System().MonotonicNs();
+  for (int64_t i = 0; i < kKeys; ++i) {
+    step(i, i);
+    if (i % (kKeys / 10) != 0) continue;
+    const KeyedFigures figures = task.backend.ReadFigures();
+    std::fprintf(stderr, "%ld M keys: RSS %ld MB; hot %ld MB, cache %ld MB, memtables %ld MB, chain %ld parts\n",
+                 i / 1'000'000, StatusBytes("VmRSS") / kMegabyte, figures.hot_bytes / kMegabyte,
+                 resources->cache_used_bytes() / kMegabyte, resources->memtables_used_bytes() / kMegabyte,
+                 figures.chain_parts);
+  }
+  const double inserts = kKeys / SecondsSince(begin);
+  peak_loaded = StatusBytes("VmHWM");
+  std::mt19937_64 random(3);
+  const int64_t begin_updates = Clock::System().MonotonicNs();
+  for (int64_t i = 0; i < kOperations; ++i) step(i, static_cast<int64_t>(random() % kKeys));
+  const double updates = kOperations / SecondsSince(begin_updates);
+  const int64_t peak = StatusBytes("VmHWM");
+  std::printf(
+      "memory, %ld M keys, budget %ld MB: peak RSS %ld MB (%ld MB while loading), %ld MB over budget and start; "
+      "%.2f M inserts/s, %.3f M updates/s\n",
+      kKeys / 1'000'000, kBudget / kMegabyte, peak / kMegabyte, peak_loaded / kMegabyte,
+      (peak - before - kBudget) / kMegabyte, inserts / 1e6, updates / 1e6);
+}
+
 }  // namespace
 }  // namespace penstock
 
-// Arguments: a folder for the files; which: hot, budget, cuts, cuts-rocksdb (default: all).
+// Arguments: a folder for the files; which: hot, budget, memory, cuts, cuts-rocksdb (default: all).
 int main(int argc, char** argv) {
   const std::string base = argc > 1 ? argv[1] : "/tmp";
   const std::string which = argc > 2 ? argv[2] : "all";
@@ -210,6 +268,7 @@ int main(int argc, char** argv) {
   };
   run("hot", penstock::Hot);
   run("budget", penstock::OverBudget);
+  run("memory", penstock::Memory);
   run("cuts", [](const std::string& directory) { penstock::Cuts(directory, false); });
   run("cuts-rocksdb", [](const std::string& directory) { penstock::Cuts(directory, true); });
   return 0;

@@ -64,7 +64,7 @@ absl::StatusOr<std::string> CopySavepoint(const SavepointCopy& copy) {
   const std::string uid = JobDirectoryOf(manifest.job_uid()).substr(std::string_view("jobs/").size());
   const std::string target =
       Join(copy.directory, fmt::format("savepoint-{}-{}-{}", uid, manifest.checkpoint_id(), manifest.generation()));
-  PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<Storage> to, OpenStorage(target));
+  PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<Storage> to, OpenStorage(target, copy.options));
   int64_t copied = 0;
   copy.progress(copied, all);
   for (const auto& [name, size] : sizes) {
@@ -82,7 +82,7 @@ void SavepointCopier::Copy(RestorePoint point, std::string directory, std::funct
                            std::function<void(absl::StatusOr<std::string>)> done) {
   actor_.Post([this, point = std::move(point), directory = std::move(directory), progress = std::move(progress),
                done = std::move(done)] {
-    done(CopySavepoint({*storage_, point, directory, progress, stop_}));
+    done(CopySavepoint({*storage_, point, directory, options_, progress, stop_}));
   });
 }
 

@@ -21,7 +21,8 @@ namespace penstock::jobmanager {
 struct SavepointCopy {
   Storage& from;
   RestorePoint point;
-  std::string directory;                                      // URI; the savepoint becomes a directory in it
+  std::string directory;  // URI; the savepoint becomes a directory in it
+  const StorageOptions& options;
   std::function<void(int64_t copied, int64_t all)> progress;  // bytes
   const std::atomic<bool>& stop;
 };
@@ -32,8 +33,8 @@ absl::StatusOr<std::string> CopySavepoint(const SavepointCopy& copy);
 // the callbacks use dies; it ends a copy half-way.
 class SavepointCopier {
  public:
-  SavepointCopier(std::shared_ptr<Storage> storage, const Clock& clock)
-      : storage_(std::move(storage)), actor_("savepoints", clock) {}
+  SavepointCopier(std::shared_ptr<Storage> storage, StorageOptions options, const Clock& clock)
+      : storage_(std::move(storage)), options_(std::move(options)), actor_("savepoints", clock) {}
   ~SavepointCopier() { Stop(); }
   void Stop() {
     stop_ = true;
@@ -44,6 +45,7 @@ class SavepointCopier {
 
  private:
   const std::shared_ptr<Storage> storage_;
+  const StorageOptions options_;  // of the storages that savepoints are copied to
   std::atomic<bool> stop_{false};
   Actor actor_;
 };

@@ -30,9 +30,10 @@ bool HasExactlyOnceSink(const proto::JobGraph& graph) {
 
 // What was asked for by name. newest: of the same uid.
 absl::StatusOr<RestorePoint> ChooseAt(const JobSubmission& submission, const std::string& storage_uri, Storage& storage,
-                                      const StoredCheckpoint* newest, bool repeats_output) {
+                                      const StorageOptions& options, const StoredCheckpoint* newest,
+                                      bool repeats_output) {
   const std::string& path = submission.restore.path;
-  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found, FindSavepoint(path, storage_uri, &storage));
+  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found, FindSavepoint(path, storage_uri, &storage, options));
   if (found.manifest.kind() == proto::Manifest::TOMBSTONE) {
     return FailedPrecondition("{} is no checkpoint: it was given up ({})", path, found.manifest.reason());
   }
@@ -48,14 +49,15 @@ absl::StatusOr<RestorePoint> ChooseAt(const JobSubmission& submission, const std
   return point;
 }
 
-absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submission, const std::string& storage_uri,
+absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submission, const JobOptions& options,
                                                    Storage& storage, const StoredCheckpoints& stored) {
   const std::string& uid = submission.graph.uid();
   const RestoreRequest& request = submission.restore;
   const StoredCheckpoint* newest = stored.checkpoints.empty() ? nullptr : &stored.checkpoints.back();
   const bool repeats_output = HasExactlyOnceSink(submission.graph) && !request.allow_duplicates;
   if (!request.path.empty()) {
-    PENSTOCK_ASSIGN_OR_RETURN(RestorePoint chosen, ChooseAt(submission, storage_uri, storage, newest, repeats_output));
+    PENSTOCK_ASSIGN_OR_RETURN(RestorePoint chosen, ChooseAt(submission, options.checkpoints.storage, storage,
+                                                            options.storage, newest, repeats_output));
     return std::optional<RestorePoint>(std::move(chosen));
   }
   if (!stored.damaged.empty() && (request.resume || newest == nullptr) && !request.allow_empty) {
@@ -82,7 +84,8 @@ absl::Status CheckRestore(const JobSubmission& submission, const RestorePoint& p
   const std::string& own_uri = job.options.checkpoints.storage;
   const std::string& root = point.storage.empty() ? own_uri : point.storage;
   const std::string path = fmt::format("{}{}{}", root, root.ends_with('/') ? "" : "/", point.manifest_name);
-  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found, FindSavepoint(path, own_uri, job.storage.get()));
+  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found,
+                            FindSavepoint(path, own_uri, job.storage.get(), job.options.storage));
   return CheckStates(found.manifest.graph(), submission.graph, submission.restore.allow_non_restored);
 }
 
@@ -91,13 +94,15 @@ absl::Status CheckRestore(const JobSubmission& submission, const RestorePoint& p
 absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const JobOptions& cluster) {
   PreparedJob job;
   job.options = cluster;
-  if (Mentions(submission, "execution.checkpointing.") || Mentions(submission, "restart-strategy.") ||
+  const bool own_storage = Mentions(submission, "execution.checkpointing.dir") || Mentions(submission, "s3.");
+  if (own_storage || Mentions(submission, "execution.checkpointing.") || Mentions(submission, "restart-strategy.") ||
       Mentions(submission, "cluster.id")) {
     ConfigSources sources;
     for (const auto& [key, value] : cluster.worker_config) sources.overrides.emplace_back(key, value);
     for (const auto& [key, value] : submission.config) sources.overrides.emplace_back(key, value);
     PENSTOCK_ASSIGN_OR_RETURN(const Config config, Config::Load(sources));
     PENSTOCK_ASSIGN_OR_RETURN(job.options.checkpoints, CheckpointConfig::From(config));
+    job.options.storage = StorageOptions::From(config);
     if (Mentions(submission, "restart-strategy.")) job.options.restart = RestartOptions::From(config);
   }
   if (job.options.restart.type == "auto") {
@@ -109,10 +114,10 @@ absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const Jo
     }
     return job;
   }
-  PENSTOCK_ASSIGN_OR_RETURN(job.storage, OpenStorage(job.options.checkpoints.storage));
+  PENSTOCK_ASSIGN_OR_RETURN(job.storage, OpenStorage(job.options.checkpoints.storage, job.options.storage));
+  if (own_storage) PENSTOCK_RETURN_IF_ERROR(ProbeStorage(*job.storage));  // the JobManager has looked at its own
   PENSTOCK_ASSIGN_OR_RETURN(job.start.stored, ReadCheckpoints(*job.storage, JobDirectoryOf(submission.graph.uid())));
-  PENSTOCK_ASSIGN_OR_RETURN(job.start.restore,
-                            Choose(submission, job.options.checkpoints.storage, *job.storage, job.start.stored));
+  PENSTOCK_ASSIGN_OR_RETURN(job.start.restore, Choose(submission, job.options, *job.storage, job.start.stored));
   if (job.start.restore) PENSTOCK_RETURN_IF_ERROR(CheckRestore(submission, *job.start.restore, job));
   return job;
 }

@@ -63,6 +63,7 @@ void Job::OnWorkerMessage(const WorkerGatewayPtr& from, const proto::WorkerToJob
   worker->heard_ms = clock_.MonotonicMs();
   switch (message.kind_case()) {
     case proto::WorkerToJobManager::kHeartbeat:
+      RememberMemory(message.heartbeat().metrics(), taskmanager_id, *worker);
       return OnHeartbeat(message.heartbeat().metrics());
     case proto::WorkerToJobManager::kTaskState:
       return OnTaskState(taskmanager_id, message.task_state());
@@ -86,6 +87,15 @@ void Job::OnWorkerMessage(const WorkerGatewayPtr& from, const proto::WorkerToJob
     case proto::WorkerToJobManager::KIND_NOT_SET:
       return;
   }
+}
+
+void Job::RememberMemory(const proto::WorkerMetrics& metrics, const std::string& taskmanager_id, WorkerEntry& worker) {
+  worker.memory = {.taskmanager_id = taskmanager_id,
+                   .pid = worker.pid,
+                   .grant_bytes = metrics.memory_grant_bytes(),
+                   .rss_bytes = metrics.rss_bytes(),
+                   .pressure = metrics.memory_pressure(),
+                   .uses = {metrics.memory().begin(), metrics.memory().end()}};
 }
 
 void Job::OnHeartbeat(const proto::WorkerMetrics& metrics) {
@@ -191,6 +201,9 @@ std::shared_ptr<const JobSnapshot> Job::Snapshot() const {
   }
   snapshot->graph = submission_.graph;
   snapshot->vertices = execution_.vertices();
+  for (const auto& [id, worker] : workers_.by_taskmanager) {
+    if (!worker.memory.uses.empty()) snapshot->worker_memory.push_back(worker.memory);
+  }
   snapshot->failures = failures_.List();
   return snapshot;
 }

@@ -21,6 +21,7 @@
 #include "jobmanager/job/worker_set.h"
 #include "jobmanager/snapshot.h"
 #include "runtime/core/clock.h"
+#include "runtime/core/storage/storage.h"
 
 namespace penstock::jobmanager {
 
@@ -32,6 +33,7 @@ struct JobOptions {
   int64_t worker_start_timeout_ms = 120'000;  // from the request to the hello, the program's download included
   RestartOptions restart;
   CheckpointConfig checkpoints;
+  StorageOptions storage;                            // how checkpoints.storage is reached
   std::map<std::string, std::string> worker_config;  // under the submission's own
 };
 
@@ -102,6 +104,7 @@ class Job final : private CoordinatorEffects {
   // job.cc: states and messages.
   void MoveTo(JobState state);
   void OnTaskState(const std::string& taskmanager_id, const proto::TaskStateReport& report);
+  void RememberMemory(const proto::WorkerMetrics& metrics, const std::string& taskmanager_id, WorkerEntry& worker);
   void OnHeartbeat(const proto::WorkerMetrics& metrics);
   bool Ending() const { return state_ != JobState::kCreated && state_ != JobState::kRunning; }
 

@@ -14,6 +14,7 @@ JobActor::JobActor(const std::string& id, JobSubmission submission, JobOptions o
       cluster_(cluster),
       listener_(listener),
       store_(std::move(store)),
+      storage_options_(options.storage),
       job_(id, std::move(submission), std::move(options), std::move(strategy), std::move(start), clock, *this),
       actor_("job-" + id.substr(0, 8), clock) {}
 
@@ -72,7 +73,7 @@ absl::StatusOr<uint64_t> JobActor::Rescale(proto::JobGraph graph) {
 }
 
 void JobActor::CopySavepoint(uint64_t request, RestorePoint point, std::string directory) {
-  if (copier_ == nullptr) copier_ = std::make_unique<SavepointCopier>(store_->storage(), clock_);
+  if (copier_ == nullptr) copier_ = std::make_unique<SavepointCopier>(store_->storage(), storage_options_, clock_);
   copier_->Copy(
       std::move(point), std::move(directory),
       [this, request](int64_t copied, int64_t all) {

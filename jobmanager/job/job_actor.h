@@ -71,6 +71,7 @@ class JobActor final : private JobEffects {
   JobListener& listener_;
 
   const std::unique_ptr<CheckpointStore> store_;  // null: the job takes no checkpoints
+  const StorageOptions storage_options_;
 
   // The actor's thread only.
   std::unique_ptr<SavepointCopier> copier_;  // made for the first copy

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "jobmanager/rpc/gateways.h"
+#include "jobmanager/snapshot.h"
 
 namespace penstock::jobmanager {
 
@@ -26,6 +27,7 @@ struct WorkerEntry {
   int32_t pid = 0;
   bool killed = false;   // its host was asked to kill it
   int64_t heard_ms = 0;  // monotonic; of the start before hello
+  WorkerMemory memory;   // the last report
 };
 
 struct WorkerSet {

@@ -25,7 +25,8 @@ struct RestContext {
 
 // Each adds its routes to the router; the context outlives it.
 void AddFlinkRoutes(RestContext* context, http::Router* router);
-void AddJobRoutes(RestContext* context, http::Router* router);  // /v2/jobs
+void AddJobRoutes(RestContext* context, http::Router* router);     // /v2/jobs
+void AddMemoryRoutes(RestContext* context, http::Router* router);  // /v2/jobs/:jobid/memory
 void AddCheckpointRoutes(RestContext* context, http::Router* router);
 void AddProgramRoutes(RestContext* context, http::Router* router);  // /v2/programs
 void AddProcessRoutes(RestContext* context, http::Router* router);  // /v2/processes

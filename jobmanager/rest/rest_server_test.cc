@@ -188,6 +188,23 @@ TEST_CASE("A bad submission is refused with what is wrong", "[rest]") {
   CHECK(refused(json::object(), 409) == "job 'sample-v1' runs already");
 }
 
+TEST_CASE("/v2/jobs/:id/memory says who holds what", "[rest]") {
+  FakeCluster cluster;
+  cluster.ShowJob(JobState::kRunning);
+  Client client(&cluster);
+  CHECK(client.GetJson(std::string("/v2/jobs/") + kJobId + "/memory") ==
+        json{{"id", kJobId},
+             {"state", "RUNNING"},
+             {"workers",
+              {{{"taskmanager_id", "tm-1"},
+                {"pid", 4711},
+                {"grant_bytes", 512 << 20},
+                {"rss_bytes", 200 << 20},
+                {"pressure", false},
+                {"holders", {{{"holder", "hot state"}, {"budget_bytes", 300 << 20}, {"used_bytes", 100 << 20}}}}}}}});
+  CHECK(client.Call("GET", "/v2/jobs/abc/memory").status == 404);
+}
+
 TEST_CASE("/v2/jobs/:id says what waits, flows, lags and complains", "[rest]") {
   FakeCluster cluster;
   Client client(&cluster);

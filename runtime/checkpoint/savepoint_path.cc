@@ -68,7 +68,8 @@ absl::StatusOr<FoundSavepoint> ReadFound(Storage& storage, FoundSavepoint found,
 
 }  // namespace
 
-absl::StatusOr<FoundSavepoint> FindSavepoint(const std::string& path, const std::string& own_uri, Storage* own) {
+absl::StatusOr<FoundSavepoint> FindSavepoint(const std::string& path, const std::string& own_uri, Storage* own,
+                                             const StorageOptions& options) {
   FoundSavepoint found;
   if (IsObjectName(path) && own != nullptr) {
     found.manifest_name = path;
@@ -83,7 +84,7 @@ absl::StatusOr<FoundSavepoint> FindSavepoint(const std::string& path, const std:
   if (root.starts_with('/') && !std::filesystem::is_directory(root, error)) {
     return NotFound("there is no savepoint at {}: no such directory on this machine", path);
   }
-  PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<Storage> storage, OpenStorage(root));
+  PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<Storage> storage, OpenStorage(root, options));
   if (!is_manifest) {
     PENSTOCK_ASSIGN_OR_RETURN(found.manifest_name, OnlyManifestIn(*storage, path));
   }

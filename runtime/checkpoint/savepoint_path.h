@@ -17,7 +17,8 @@ struct FoundSavepoint {
 };
 // own: of the job, at own_uri; null: there is none. path: an object of it; or the URI or absolute path of a manifest,
 // or of the directory of a savepoint. NotFound and InvalidArgument say what is there instead.
-absl::StatusOr<FoundSavepoint> FindSavepoint(const std::string& path, const std::string& own_uri, Storage* own);
+absl::StatusOr<FoundSavepoint> FindSavepoint(const std::string& path, const std::string& own_uri, Storage* own,
+                                             const StorageOptions& options);
 
 }  // namespace penstock
 

@@ -221,6 +221,12 @@ Config::Entry Config::Explain(std::string_view name) const {
   return Entry{std::string(key->default_value), "default"};
 }
 
+Config::Entry Config::ExplainForPeople(std::string_view name) const {
+  Entry entry = Explain(name);
+  if (FindConfigKey(name)->secret && !entry.value.empty()) entry.value = "(secret)";
+  return entry;
+}
+
 std::string Config::GetString(std::string_view name) const {
   KeyOfType(name, ConfigType::kString);
   return Explain(name).value;

@@ -29,6 +29,7 @@ struct ConfigKey {
   int64_t min = 0;
   int64_t max = std::numeric_limits<int64_t>::max();
   std::string_view choices = {};  // kString only: "a|b|c"; empty: anything
+  bool secret = false;            // never shown, by nobody
 };
 
 // Every known key, by name. The generated reference page is made from it.
@@ -69,6 +70,8 @@ class Config {
     std::string origin;
   };  // origin: "default", "file x.yaml", "environment", "-D"
   Entry Explain(std::string_view name) const;
+  // Explain for people: a secret's value is only said to be there.
+  Entry ExplainForPeople(std::string_view name) const;
   // What differs from the defaults: handed to workers.
   std::map<std::string, std::string> NonDefault() const;
 

@@ -39,6 +39,7 @@ class FinishGuard {
 
 KeyedBackend::KeyedBackend(KeyedBackendOptions options) : options_(std::move(options)) {
   if (options_.cold != nullptr && options_.hot_bytes_max > 0) hot_bytes_limit_ = options_.hot_bytes_max;
+  TellBudget();
 }
 
 KeyedBackend::~KeyedBackend() {
@@ -204,8 +205,19 @@ absl::Status KeyedBackend::Trickle() {
     old_bases_ = more.ok() && *more;
   }
   for (TableBase* table : tables_) table->SweepExpired(kExpirySweepEntries);
+  TellBudget();
   MakeRoom();
   return status_;
+}
+
+void KeyedBackend::TellBudget() {
+  if (options_.budget == nullptr) return;
+  HotBudget& budget = *options_.budget;
+  const int64_t limit = budget.bytes_max.load(std::memory_order_relaxed);
+  if (options_.cold != nullptr && limit > 0) hot_bytes_limit_ = limit;
+  budget.bytes.store(hot_bytes_, std::memory_order_relaxed);
+  const int64_t segment = segment_ ? segment_->bytes() : 0;
+  budget.segment_bytes.store(std::min(segment, options_.segment_memory_bytes), std::memory_order_relaxed);
 }
 
 absl::StatusOr<KeyedSnapshot> KeyedBackend::Cut(uint64_t checkpoint_id) {

@@ -7,6 +7,7 @@
 #ifndef PENSTOCK_RUNTIME_STATE_KEYED_BACKEND_H_
 #define PENSTOCK_RUNTIME_STATE_KEYED_BACKEND_H_
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -25,6 +26,13 @@
 
 namespace penstock {
 
+// What the hot tables of one task may hold, and do hold: told and asked by whoever shares out the worker's memory.
+struct HotBudget {
+  std::atomic<int64_t> bytes_max{0};  // 0: no limit; with a cold tier only
+  std::atomic<int64_t> bytes{0};
+  std::atomic<int64_t> segment_bytes{0};  // of the running segment, in memory
+};
+
 struct KeyedBackendOptions {
   KeyGroupRange range;
   uint32_t key_groups = kDefaultKeyGroups;
@@ -39,6 +47,7 @@ struct KeyedBackendOptions {
   bool track_changes = true;
   int64_t chain_replay_ms_max = 1000;  // estimated; beyond it the base is renewed
   int64_t hot_bytes_max = 0;           // of the tables, with a cold tier; 0: no limit
+  std::shared_ptr<HotBudget> budget;   // in its place, looked at by Trickle; may be null
   std::unique_ptr<ColdTier> cold;      // null: hashmap
   // Runs work off the task's thread; null: at once. The backend waits for it when it is destroyed.
   std::function<void(std::function<void()>)> background;
@@ -128,6 +137,7 @@ class KeyedBackend {
   absl::Status LoadRocksBase(const ChainPart& part, bool allow_non_restored);
   std::vector<TableSpec> Specs() const;
   bool NeedsRenewal() const;
+  void TellBudget();
   void BeginRenewal();
   void StepRenewal();
   void FoldUntil(uint64_t target);

@@ -29,19 +29,28 @@ using rocks::FromRocks;
 using rocks::FullKey;
 using rocks::RocksBase;
 
-constexpr double kBloomBitsPerKey = 10;
 constexpr int64_t kDefaultCacheBytes = 64 << 20;
 constexpr int64_t kDefaultMemtableBytes = 64 << 20;
 constexpr size_t kBatchBytesMax = 4 << 20;  // of collected writes, before they are written
-constexpr size_t kBlockSizeBytes = 8 << 10;
+constexpr size_t kMetadataBlockBytes = 8 << 10;
+
+// A shard holds many times what one entry takes, or it would throw out at once what it has taken in.
+constexpr int64_t kCacheShardBytesMin = 8 << 20;
+constexpr int kCacheShardBitsMax = 6;
+int ShardBits(int64_t cache_bytes) {
+  int bits = 0;
+  while (bits < kCacheShardBitsMax && cache_bytes >> (bits + 1) >= kCacheShardBytesMin) ++bits;
+  return bits;
+}
 
 class SharedResources final : public RocksResources {
  public:
   SharedResources(int64_t cache_bytes, int64_t memtable_bytes)
-      : cache(rocksdb::NewLRUCache(static_cast<size_t>(cache_bytes))),
-        memtables(std::make_shared<rocksdb::WriteBufferManager>(static_cast<size_t>(memtable_bytes), cache)) {}
+      : cache(rocksdb::NewLRUCache(static_cast<size_t>(cache_bytes), ShardBits(cache_bytes))),
+        memtables(std::make_shared<rocksdb::WriteBufferManager>(static_cast<size_t>(memtable_bytes))) {}
   int64_t cache_used_bytes() const override { return static_cast<int64_t>(cache->GetUsage()); }
   int64_t memtables_used_bytes() const override { return static_cast<int64_t>(memtables->memory_usage()); }
+  void SetCacheBytes(int64_t bytes) override { cache->SetCapacity(static_cast<size_t>(bytes)); }
 
   const std::shared_ptr<rocksdb::Cache> cache;
   const std::shared_ptr<rocksdb::WriteBufferManager> memtables;
@@ -167,14 +176,22 @@ rocksdb::ColumnFamilyOptions RocksTier::FamilyOptions(const std::string& name) c
   rocksdb::ColumnFamilyOptions family;
   family.write_buffer_size = static_cast<size_t>(options_.write_buffer_bytes);
   family.level_compaction_dynamic_level_bytes = options_.level_compaction_dynamic_level_bytes;
+  family.max_write_buffer_number = options_.write_buffers_max;
+  family.target_file_size_base = static_cast<uint64_t>(options_.target_file_bytes);
   family.compression = TypeOf(options_.compression);
   if (name != rocksdb::kDefaultColumnFamilyName) family.compaction_filter = filter_.get();
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = static_cast<SharedResources&>(*options_.resources).cache;
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
-  table.block_size = kBlockSizeBytes;
+  if (options_.bloom_bits_per_key > 0) {
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(options_.bloom_bits_per_key));
+  }
+  table.block_size = static_cast<size_t>(options_.block_bytes);
   table.cache_index_and_filter_blocks = true;
-  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  // In small pieces: the filter of a whole file may be larger than the cache, and would be read again for each key.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
+  table.metadata_block_size = kMetadataBlockBytes;
+  table.pin_top_level_index_and_filter = true;
   family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return family;
 }

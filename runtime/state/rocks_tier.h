@@ -17,12 +17,14 @@
 
 namespace penstock {
 
-// What the databases of one worker share: block cache, and memtables charged to it. Thread-safe.
+// What the databases of one worker share: block cache, and memtables, each with bytes of its own. Thread-safe.
 class RocksResources {
  public:
   virtual ~RocksResources() = default;
   virtual int64_t cache_used_bytes() const = 0;
   virtual int64_t memtables_used_bytes() const = 0;
+  // The cache gives back what is over it, as far as it is not in use.
+  virtual void SetCacheBytes(int64_t bytes) = 0;
 };
 std::shared_ptr<RocksResources> MakeRocksResources(int64_t cache_bytes, int64_t memtable_bytes);
 
@@ -39,6 +41,10 @@ struct RocksOptions {
   int max_background_jobs = 2;
   bool level_compaction_dynamic_level_bytes = true;
   RocksCompression compression = RocksCompression::kLz4;
+  int write_buffers_max = 2;  // of one column family
+  int64_t block_bytes = 8 << 10;
+  int64_t target_file_bytes = 64 << 20;       // of a file of level 1
+  double bloom_bits_per_key = 10;             // 0: no filters
   std::shared_ptr<RocksResources> resources;  // null: some of its own
 };
 

@@ -53,6 +53,8 @@ class Context {
   // (false). `ready` is evaluated on the task's thread, at first and after each wake-up. `why` shows in status while
   // waiting ("room in the Kafka queue").
   virtual bool WaitUntil(std::string_view why, const std::function<bool()>& ready) = 0;
+  // What the queues of a client library of this source or sink may hold, of the worker's memory.
+  virtual int64_t client_queue_bytes() const { return 16 << 20; }
   // One line for `penstock status` about a trouble that is being retried; empty clears it.
   virtual void set_status_note(std::string note) = 0;
   virtual void count_malformed() = 0;

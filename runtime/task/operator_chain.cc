@@ -55,6 +55,8 @@ class ChainOperatorContext final : public OperatorContext {
   }
   void count_malformed() override { chain_.malformed_.Add(); }
 
+  int64_t client_queue_bytes() const override { return chain_.info_.client_queue_bytes; }
+
   const RestoredState* restored() const override { return restored_; }
   const AttemptOrigin& origin() const override { return *chain_.origin_; }
   SplitTable& splits() override { return chain_.splits_; }

@@ -20,6 +20,7 @@ struct TaskInfo {
   int parallelism = 1;
   uint32_t attempt = 0;
   uint32_t key_groups = 720;
+  int64_t client_queue_bytes = 16 << 20;  // Context::client_queue_bytes
 
   // "parse -> sessions (3/8)"
   std::string Label() const {

@@ -22,6 +22,8 @@ extern char** environ;
 namespace penstock::taskmanager {
 namespace {
 
+constexpr char kOomScoreAdj[] = "500";  // of 1000; the host keeps what it was given
+
 class Fd {
  public:
   explicit Fd(int fd = -1) : fd_(fd) {}
@@ -105,6 +107,12 @@ struct Prepared {
   // Nothing of the host's is inherited: no socket of it, no other worker's standard input.
   if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
     for (int fd = 3; fd < 4096; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+  // When memory runs out the kernel takes a worker, not the host: that costs one job a restart. Not fatal where it is
+  // not allowed.
+  if (const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC); fd >= 0) {
+    [[maybe_unused]] const ssize_t written = write(fd, kOomScoreAdj, sizeof(kOomScoreAdj) - 1);
+    close(fd);
   }
   sigset_t none;
   sigemptyset(&none);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "runtime/core/log.h"
+#include "runtime/core/memory/cgroup_memory.h"
 #include "runtime/core/status.h"
 #include "taskmanager/host/log_directory.h"
 #include "taskmanager/host/machine.h"

@@ -7,10 +7,6 @@
 namespace penstock::taskmanager {
 
 int32_t CpuCores();
-int64_t PhysicalMemoryBytes();
-int64_t FreeMemoryBytes();  // what could be used without swapping; 0 when unknown
-// The cgroup's limit (v2 or v1), at most the physical memory.
-int64_t MemoryLimitBytes();
 
 }  // namespace penstock::taskmanager
 

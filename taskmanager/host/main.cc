@@ -10,6 +10,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "runtime/core/log.h"
+#include "runtime/core/memory/cgroup_memory.h"
 #include "runtime/core/process_main.h"
 #include "runtime/core/stack_trace.h"
 #include "runtime/core/status.h"

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "runtime/core/memory/cgroup_memory.h"
 #include "runtime/core/random.h"
 #include "runtime/core/status.h"
 #include "runtime/core/version.h"
@@ -34,7 +35,7 @@ proto::HostHello HelloOf(const TaskManagerOptions& options) {
   hello.set_slots(options.slots);
   hello.set_cpu_cores(CpuCores());
   hello.set_physical_memory_bytes(PhysicalMemoryBytes());
-  hello.set_memory_limit_bytes(options.memory_bytes > 0 ? options.memory_bytes : MemoryLimitBytes());
+  hello.set_memory_limit_bytes(options.memory_bytes > 0 ? options.memory_bytes : UsableMemoryBytes());
   hello.set_metrics_address(options.metrics_address);
   hello.set_log_dir(options.log_dir);
   hello.set_pid(getpid());

@@ -101,7 +101,7 @@ TEST_CASE("a job that fails goes on from its last checkpoint, and nothing is los
   // At least once: a restart repeats what came after the checkpoint, not everything.
   CHECK(values.size() < 4 * kCount);
   // A finished job leaves nothing but the mark of its used ids.
-  const auto storage = OpenStorage(directory.path()).value();
+  const auto storage = OpenStorage(directory.path(), {}).value();
   const int64_t deadline_ms = Clock::System().MonotonicMs() + 20'000;
   auto stored = jobmanager::ReadCheckpoints(*storage, "jobs/failing");
   while (stored.ok() && !stored->checkpoints.empty() && Clock::System().MonotonicMs() < deadline_ms) {

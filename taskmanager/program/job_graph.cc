@@ -33,10 +33,16 @@ absl::StatusOr<worker::JobExecutorOptions> OptionsOf(const proto::WorkerSpec& sp
     options.work_dir = fmt::format("{}/{}-{}", local, spec.job_id(), spec.attempt());
   }
   options.state.rocksdb = config.GetString("state.backend.type") == "rocksdb";
+  options.memory_grant_bytes = spec.memory_grant_bytes();
   options.state.memory_bytes = config.GetBytes("state.memory.size");
   options.state.write_buffer_bytes = config.GetBytes("state.backend.rocksdb.writebuffer.size");
   options.state.max_background_jobs = static_cast<int>(config.GetInt("state.backend.rocksdb.thread.num"));
   options.state.dynamic_levels = config.GetBool("state.backend.rocksdb.compaction.level.use-dynamic-size");
+  options.state.block_cache_bytes = config.GetBytes("state.backend.rocksdb.block.cache-size");
+  options.state.write_buffers_max = static_cast<int>(config.GetInt("state.backend.rocksdb.writebuffer.count"));
+  options.state.block_bytes = config.GetBytes("state.backend.rocksdb.block.blocksize");
+  options.state.target_file_bytes = config.GetBytes("state.backend.rocksdb.compaction.level.target-file-size-base");
+  options.state.bloom_bits_per_key = config.GetDouble("state.backend.rocksdb.bloom-filter.bits-per-key");
   const std::string compression = config.GetString("state.backend.rocksdb.compression");
   options.state.compression = compression == "zstd"  ? RocksCompression::kZstd
                               : compression == "lz4" ? RocksCompression::kLz4
@@ -45,6 +51,7 @@ absl::StatusOr<worker::JobExecutorOptions> OptionsOf(const proto::WorkerSpec& sp
   options.missing_marker = missing_marker == "rewrite" ? MissingMarker::kRewrite
                            : missing_marker == "skip"  ? MissingMarker::kSkip
                                                        : MissingMarker::kFail;
+  options.storage = StorageOptions::From(config);
   options.throw_stack = &LastThrowStack;
   options.symbolize = &SymbolizeHere;
   return options;

@@ -11,6 +11,7 @@
 
 #include "runtime/checkpoint/manifest.h"
 #include "runtime/core/clock.h"
+#include "runtime/core/config.h"
 #include "runtime/core/status.h"
 #include "runtime/core/storage/storage.h"
 #include "runtime/state/summary.h"
@@ -55,7 +56,13 @@ absl::StatusOr<std::string> DescribeState(const std::string& request, const std:
     return InvalidArgument("state reads {{\"storage\": URI, \"manifest\": name}} from standard input");
   }
   const auto name = asked["manifest"].get<std::string>();
-  PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<Storage> storage, OpenStorage(asked["storage"].get<std::string>()));
+  ConfigSources sources{.file = asked.value("config_file", ""), .environment = PenstockEnvironment()};
+  for (const auto& [key, value] : asked.value("config", std::map<std::string, std::string>())) {
+    sources.overrides.emplace_back(key, value);
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const Config config, Config::Load(sources));
+  PENSTOCK_ASSIGN_OR_RETURN(const std::shared_ptr<Storage> storage,
+                            OpenStorage(asked["storage"].get<std::string>(), StorageOptions::From(config)));
   PENSTOCK_ASSIGN_OR_RETURN(const std::string bytes, storage->ReadAll(name));
   PENSTOCK_ASSIGN_OR_RETURN(const proto::Manifest manifest, DecodeManifest(bytes, name));
   Tables tables;

@@ -8,8 +8,9 @@
 
 namespace penstock::program {
 
-// {"storage": URI, "manifest": name} → {"tables": [{uid, table, kind, key, value, keys, key_bytes, value_bytes}]} as
-// JSON. directory: for what has to be unpacked. InvalidArgument, NotFound, DataLoss.
+// {"storage": URI, "manifest": name, "config": {key: value}, "config_file": path} → {"tables": [{uid, table, kind, key,
+// value, keys, key_bytes, value_bytes}]} as JSON. directory: for what has to be unpacked. InvalidArgument, NotFound,
+// DataLoss.
 absl::StatusOr<std::string> DescribeState(const std::string& request, const std::string& directory);
 
 // From standard input to standard output; the exit code.

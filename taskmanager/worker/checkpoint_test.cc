@@ -44,7 +44,7 @@ class CheckpointDirectory {
     plan.set_restore_manifest(ManifestName("job", manifest.checkpoint_id()));
     plan.set_restore_id(manifest.checkpoint_id());
     plan.set_restore_generation(manifest.generation());
-    REQUIRE(OpenStorage(plan.storage()).value()->Write(plan.restore_manifest(), EncodeManifest(manifest)).ok());
+    REQUIRE(OpenStorage(plan.storage(), {}).value()->Write(plan.restore_manifest(), EncodeManifest(manifest)).ok());
     return plan;
   }
 

@@ -10,7 +10,6 @@
 #include "runtime/checkpoint/manifest.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
-#include "runtime/core/storage/storage.h"
 
 namespace penstock::worker {
 namespace {
@@ -178,11 +177,11 @@ absl::StatusOr<std::optional<RestoreSource>> JobExecutor::ReadRestore(const prot
 absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto::CheckpointPlan& plan) {
   std::shared_ptr<Storage> storage;
   if (plan.enabled()) {
-    PENSTOCK_ASSIGN_OR_RETURN(storage, OpenStorage(plan.storage()));
+    PENSTOCK_ASSIGN_OR_RETURN(storage, OpenStorage(plan.storage(), options_.storage));
   }
   std::shared_ptr<Storage> restored_from = storage;
   if (!plan.restore_storage().empty()) {
-    PENSTOCK_ASSIGN_OR_RETURN(restored_from, OpenStorage(plan.restore_storage()));
+    PENSTOCK_ASSIGN_OR_RETURN(restored_from, OpenStorage(plan.restore_storage(), options_.storage));
   }
   AttemptOrigin began{.checkpoints = plan.enabled(),
                       .cluster_id = plan.cluster_id(),
@@ -197,7 +196,10 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
   PENSTOCK_ASSIGN_OR_RETURN(const std::optional<RestoreSource> source,
                             ReadRestore(plan, std::move(restored_from), began));
   const auto origin = std::make_shared<const AttemptOrigin>(std::move(began));
-  backends_.SetStatefulTasks(StatefulTasks(deployment));
+  const MemoryRequest needs = MemoryNeeds(deployment);
+  PENSTOCK_ASSIGN_OR_RETURN(const MemoryBytes shares, SplitGrant(needs));
+  memory_ = std::make_unique<WorkerMemory>(needs.grant_bytes, shares, *pool_, options_.segment_bytes, backends_);
+  backends_.SetMemory(shares, needs.stateful_tasks);
   const auto checkpointing = plan.enabled() ? Checkpointing::kOn : Checkpointing::kOff;
   std::set<CheckpointCollector::Subtask> subtasks;
   for (size_t v = 0; v < graph_.vertices.size(); ++v) {
@@ -220,7 +222,8 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
                     subtask,
                     vertex.parallelism,
                     options_.attempt.value,
-                    static_cast<uint32_t>(graph_.graph.key_groups())};
+                    static_cast<uint32_t>(graph_.graph.key_groups()),
+                    shares[MemoryHolder::kClientQueues] / std::max(needs.clients, 1)};
       std::unique_ptr<const TaskRestore> restore;
       if (source) {
         std::vector<std::string> uids;
@@ -239,14 +242,20 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
   return absl::OkStatus();
 }
 
-int JobExecutor::StatefulTasks(const Deployment& deployment) const {
-  int tasks = 0;
+MemoryRequest JobExecutor::MemoryNeeds(const Deployment& deployment) const {
+  MemoryRequest request{.grant_bytes = options_.memory_grant_bytes,
+                        .network_bytes = options_.network_memory_bytes,
+                        .state_bytes = options_.state.memory_bytes,
+                        .rocksdb = options_.state.rocksdb && !options_.work_dir.empty(),
+                        .block_cache_bytes = options_.state.block_cache_bytes};
   for (size_t v = 0; v < graph_.vertices.size(); ++v) {
-    if (!HasKeyedState(graph_, graph_.vertices[v])) continue;
     const std::vector<int>& workers = deployment.worker_of[v];
-    tasks += static_cast<int>(std::count(workers.begin(), workers.end(), deployment.own_index));
+    const auto here = static_cast<int>(std::count(workers.begin(), workers.end(), deployment.own_index));
+    const proto::Vertex& vertex = graph_.graph.vertices(static_cast<int>(v));
+    request.clients += here * (vertex.is_source() + vertex.is_sink());
+    if (HasKeyedState(graph_, graph_.vertices[v])) request.stateful_tasks += here;
   }
-  return tasks;
+  return request;
 }
 
 void JobExecutor::MakeCollector(const Deployment& deployment, const proto::CheckpointPlan& plan,
@@ -420,6 +429,7 @@ void JobExecutor::CollectMetrics(proto::WorkerMetrics* metrics) {
   metrics->set_buffers_total(pool_->buffer_count());
   metrics->set_buffers_used(pool_->used());
   MutexLock lock(&mutex_);
+  if (memory_ != nullptr) memory_->Watch(metrics);
   for (const auto& [key, task] : tasks_) {
     const TaskStats stats = task->ReadStats();
     proto::TaskMetrics& out = *metrics->add_tasks();

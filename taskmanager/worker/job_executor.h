@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "runtime/core/ids.h"
+#include "runtime/core/storage/storage.h"
 #include "runtime/exchange/exchange_endpoint.h"
 #include "runtime/exchange/peer_link.h"
 #include "runtime/graph/compile.h"
@@ -24,6 +25,7 @@
 #include "taskmanager/worker/restore.h"
 #include "taskmanager/worker/state_backends.h"
 #include "taskmanager/worker/task_executor.h"
+#include "taskmanager/worker/worker_memory.h"
 
 namespace penstock::worker {
 
@@ -31,12 +33,14 @@ struct JobExecutorOptions {
   JobId job;
   AttemptId attempt;
   std::string data_host = "127.0.0.1";
+  int64_t memory_grant_bytes = 0;  // 0: none
   int64_t network_memory_bytes = 64 << 20;
   int32_t segment_bytes = 32 << 10;
   TaskOptions task;
   std::string work_dir;  // for state that does not stay in memory; empty: all of it stays
   StateOptions state;
   MissingMarker missing_marker = MissingMarker::kFail;
+  StorageOptions storage;
   ThrowStackFn throw_stack = nullptr;
   std::function<std::string(const std::vector<void*>&)> symbolize;  // may be empty
 };
@@ -80,7 +84,7 @@ class JobExecutor final : public TaskExecutor, private TaskListener {
   void OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool last) override;
   void OnNewBase(const TaskInfo& info, ChainPart base) override;
   void OnBaseDone(const TaskInfo& info, uint64_t base_id, bool durable);
-  int StatefulTasks(const Deployment& deployment) const;
+  MemoryRequest MemoryNeeds(const Deployment& deployment) const;
   void MakeCollector(const Deployment& deployment, const proto::CheckpointPlan& plan,
                      std::set<CheckpointCollector::Subtask> subtasks, std::shared_ptr<Storage> storage);
 
@@ -94,6 +98,7 @@ class JobExecutor final : public TaskExecutor, private TaskListener {
   std::unique_ptr<ExchangeEndpoint> endpoint_;
 
   StateBackends backends_;
+  std::unique_ptr<WorkerMemory> memory_;  // made by Deploy
 
   Mutex mutex_;  // guards the growth of tasks_ against CollectMetrics and Cancel; Deploy runs once
   CondVar ended_;

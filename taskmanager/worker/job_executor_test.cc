@@ -211,6 +211,33 @@ TEST_CASE("An exception in user code fails the task with operator, type and mess
   CHECK(cluster.failures()[0].message() == "fifty");
 }
 
+TEST_CASE("A worker says who holds its memory", "[worker]") {
+  VectorSink<std::string> sink;
+  TestCluster cluster(
+      [&](Environment& env) {
+        env.source("events", Events(1000, 10))
+            .key_by([](const Event& event) { return event.session_id; })
+            .process<std::string>("counts", CountPerKey{})
+            .sink("out", sink);
+      },
+      1, 1);
+  const proto::WorkerMetrics metrics = cluster.Metrics(0);
+  CHECK(metrics.memory_grant_bytes() == 0);
+  CHECK_FALSE(metrics.memory_pressure());
+  REQUIRE(metrics.memory_size() == kMemoryHolders);
+  int64_t used = 0;
+  std::map<std::string, int64_t> budgets;
+  for (const proto::MemoryUse& use : metrics.memory()) {
+    used += use.used_bytes();
+    budgets[use.holder()] = use.budget_bytes();
+  }
+  CHECK(used == metrics.rss_bytes());
+  CHECK(budgets["network buffers"] == 8 << 20);
+  CHECK(budgets["hot state"] == kStateBytesDefault);  // without a folder there is no RocksDB
+  CHECK(budgets["client queues"] == 2 * kClientQueueBytes);
+  cluster.AwaitEnd();
+}
+
 TEST_CASE("A blocked sink stops a fast source over gRPC, with bounded buffers and memory", "[worker]") {
   std::atomic<bool> blocked{false};
   VectorSink<std::string> sink;

@@ -1,15 +1,30 @@
 #include "taskmanager/worker/state_backends.h"
 
+#include <algorithm>
+
 #include "runtime/core/status.h"
 
 namespace penstock::worker {
-namespace {
 
-// Of the memory for state: the hot tier is where streaming lives.
-constexpr int64_t kHotShareOf8 = 6;
-constexpr int64_t kBlockCacheShareOf8 = 1;
+void StateBackends::SetMemory(const MemoryBytes& shares, int tasks) {
+  shares_ = shares;
+  tasks_ = std::max(tasks, 1);
+}
 
-}  // namespace
+void StateBackends::Rebudget(const MemoryBytes& budgets) {
+  for (const auto& hot : hot_) hot->bytes_max = budgets[MemoryHolder::kHotState] / tasks_;
+  if (rocks_ != nullptr) rocks_->SetCacheBytes(budgets[MemoryHolder::kBlockCache]);
+}
+
+void StateBackends::AddUsed(MemoryBytes& used) const {
+  for (const auto& hot : hot_) {
+    used[MemoryHolder::kHotState] += hot->bytes;
+    used[MemoryHolder::kWriteAheadLog] += hot->segment_bytes;
+  }
+  if (rocks_ == nullptr) return;
+  used[MemoryHolder::kBlockCache] += rocks_->cache_used_bytes();
+  used[MemoryHolder::kMemtables] += rocks_->memtables_used_bytes();
+}
 
 KeyedBackendOptions StateBackends::For(const TaskInfo& info, bool has_state, bool checkpoints,
                                        const std::string& generation) {
@@ -19,16 +34,17 @@ KeyedBackendOptions StateBackends::For(const TaskInfo& info, bool has_state, boo
   keyed.clock = &clock_;
   keyed.track_changes = checkpoints;
   if (!has_state) return keyed;
+  keyed.budget = hot_.emplace_back(std::make_shared<HotBudget>());
   keyed.file_prefix =
       fmt::format("{}-{}-{}", generation.empty() ? "local" : generation, info.vertex_id.substr(0, 8), info.subtask);
   keyed.background = [this](std::function<void()> work) { background_.Post(std::move(work)); };
   if (directory_.empty()) return keyed;
   keyed.local_directory = directory_;
   if (!options_.rocksdb) return keyed;
-  const int64_t hot_bytes = options_.memory_bytes * kHotShareOf8 / 8;
-  const int64_t cache_bytes = options_.memory_bytes * kBlockCacheShareOf8 / 8;
-  if (rocks_ == nullptr) rocks_ = MakeRocksResources(cache_bytes, options_.memory_bytes - hot_bytes - cache_bytes);
-  keyed.hot_bytes_max = hot_bytes / tasks_;
+  if (rocks_ == nullptr) {
+    rocks_ = MakeRocksResources(shares_[MemoryHolder::kBlockCache], shares_[MemoryHolder::kMemtables]);
+  }
+  keyed.budget->bytes_max = shares_[MemoryHolder::kHotState] / tasks_;
   keyed.cold = MakeRocksTier({.directory = fmt::format("{}/rocksdb-{}", directory_, keyed.file_prefix),
                               .file_prefix = keyed.file_prefix,
                               .range = keyed.range,
@@ -39,6 +55,10 @@ KeyedBackendOptions StateBackends::For(const TaskInfo& info, bool has_state, boo
                               .max_background_jobs = options_.max_background_jobs,
                               .level_compaction_dynamic_level_bytes = options_.dynamic_levels,
                               .compression = options_.compression,
+                              .write_buffers_max = options_.write_buffers_max,
+                              .block_bytes = options_.block_bytes,
+                              .target_file_bytes = options_.target_file_bytes,
+                              .bloom_bits_per_key = options_.bloom_bits_per_key,
                               .resources = rocks_});
   return keyed;
 }

@@ -16,7 +16,8 @@ LINE_CHARS_MAX = 120
 # Who may include whom: docs/ARCHITECTURE.md. The contract headers of task stand for themselves.
 # schema is the part of state that needs no RocksDB.
 RUNTIME_BELOW_TASK = {"schema", "core", "metrics", "graph", "record", "exchange", "time", "state", "checkpoint"}
-CONTRACT = {"operator.h", "operator_state.h", "source.h", "sink.h", "function_context.h", "factories.h", "attempt_origin.h", "sink_log.h"}
+CONTRACT = {"operator.h", "operator_state.h", "source.h", "sink.h", "function_context.h", "factories.h", "attempt_origin.h", "sink_log.h",
+            "committer.h", "two_phase_sink.h"}
 MAY_INCLUDE = {
     "proto": set(),
     "runtime/core": set(),
@@ -41,7 +42,8 @@ MAY_INCLUDE = {
 # What stands for time, chance and locks elsewhere, and where the real thing is allowed.
 BANNED = [
     (r"\b(system_clock|steady_clock|high_resolution_clock)::now\(", "use runtime/core/clock.h", {"runtime/core/clock.cc"}),
-    (r"\bsleep_for\(|\busleep\(|\bnanosleep\(", "wait for a condition instead of sleeping", {"tests/support/kafka_fixture.cc"}),
+    (r"\bsleep_for\(|\busleep\(|\bnanosleep\(", "wait for a condition instead of sleeping", 
+     {"tests/support/kafka_fixture.cc", "tests/support/s3_fixture.cc"}),
     (r"\babsl::Mutex\b", "use runtime/core/mutex.h", set()),
     (r"\bstd::mutex\b", "use runtime/core/mutex.h", {"runtime/core/mutex.h"}),
     (r"\brand\(\)|\bsrand\(", "use a seeded engine that is passed in", set()),
@@ -54,6 +56,7 @@ THIRD_PARTY = [
     (r"#include <librdkafka/", ("connectors/kafka", "benchmarks"), "librdkafka stays in connectors/kafka"),
     (r"#include <spdlog/", ("runtime/core",), "spdlog stays in core/log"),
     (r"#include <boost/", ("runtime/core/http",), "Boost.Beast stays in core/http"),
+    (r"#include <(curl/|pugixml)", ("runtime/core/storage",), "libcurl and pugixml stay in core/storage"),
     (r"#include <httplib", ("cli",), "httplib stays in cli"),
 ]
 

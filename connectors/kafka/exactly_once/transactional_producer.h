@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "connectors/kafka/exactly_once/committer.h"
+#include "runtime/task/committer.h"
 #include "connectors/kafka/exactly_once/marker.h"
 #include "connectors/kafka/exactly_once/slot_recovery.h"
 #include "connectors/kafka/exactly_once/transaction_client.h"

@@ -15,8 +15,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "runtime/core/storage/s3/options.h"
 
 namespace penstock {
+
+class Config;
 
 // An object being written piece by piece. Nobody sees it before Commit; dropping the writer without it leaves nothing.
 class StorageWriter {
@@ -60,8 +63,20 @@ class Storage {
   virtual absl::Status DownloadFile(const std::string& name, const std::string& local_path) = 0;
 };
 
-// file:///path, or a path. InvalidArgument: a scheme that is not known.
-absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& uri);
+// What storages need besides their address.
+struct StorageOptions {
+  s3::Options s3;
+
+  // The keys s3.*, and what this process's environment has in their place.
+  static StorageOptions From(const Config& config);
+};
+
+// file:///path, a path, or s3://bucket/prefix. InvalidArgument: a scheme that is not known.
+absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& uri, const StorageOptions& options);
+
+// That WriteIfAbsent decides, by deciding a name of its own twice: FailedPrecondition names the storage that lets the
+// second one win, too. Also finds out whether the storage is there and may be written to and deleted from.
+absl::Status ProbeStorage(Storage& storage);
 
 // No empty parts, no "." or "..", no leading slash: an object's name never leads out of its storage.
 absl::Status CheckObjectName(std::string_view name);

@@ -125,7 +125,8 @@ struct BasicSource {
   std::string topic_pattern;        // all whose whole name matches this regular expression (POSIX extended)
   StartFrom start = StartFrom::earliest();
   bool bounded = false;                                  // stop at the end offsets seen at the start
-  std::string group_id;                                  // for StartFrom::group
+  // For StartFrom::group; decided checkpoints commit their offsets to it, for lag tools. Empty: neither.
+  std::string group_id;
   std::chrono::milliseconds discovery_interval{30'000};  // for new partitions and topics; 0: never
   Properties properties;
   int batch_size = 512;  // records per poll, 1 to 1000
