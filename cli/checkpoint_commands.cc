@@ -14,6 +14,7 @@
 #include "cli/job_commands.h"
 #include "cli/job_program.h"
 #include "cli/rest_client.h"
+#include "cli/size_text.h"
 #include "runtime/core/clock.h"
 #include "runtime/core/digest.h"
 #include "runtime/core/status.h"
@@ -30,17 +31,6 @@ constexpr int64_t kAwayMaxMs = 30'000;
 json MemberOf(const json& object, const char* name) {
   const auto at = object.is_object() ? object.find(name) : object.end();
   return object.is_object() && at != object.end() ? *at : json(nullptr);
-}
-
-std::string SizeText(int64_t bytes) {
-  constexpr const char* kUnits[] = {"B", "KB", "MB", "GB", "TB"};
-  auto size = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (size >= 1024 && unit + 1 < std::size(kUnits)) {
-    size /= 1024;
-    ++unit;
-  }
-  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", size, kUnits[unit]);
 }
 
 // A line on a terminal that is written over; nothing elsewhere.
@@ -166,21 +156,24 @@ absl::StatusOr<Plan> PlanAgain(RestClient* client, const json& status, const Res
 absl::StatusOr<json> AwaitRescaled(RestClient* client, const json& before, const RescaleOptions& options,
                                    uint64_t number) {
   const int attempt = before.value("attempt", 0);
-  return AwaitStatus(client, options.job_id,
-                     [&](const json& status, ProgressLine& line) -> absl::StatusOr<std::optional<json>> {
-                       PENSTOCK_ASSIGN_OR_RETURN(const std::optional<json> taken, LookAtRequest(status, number, line));
-                       if (!taken) return std::optional<json>();
-                       if (status.value("terminal", false)) {
-                         return Aborted("the job is {} since", status.value("state", ""));
-                       }
-                       const std::string state = status.value("state", "");
-                       if (status.value("parallelism", 0) == options.parallelism && state == "RUNNING" &&
-                           status.value("attempt", 0) > attempt) {
-                         return std::optional<json>(status);
-                       }
-                       line.Show(fmt::format("{} {}", state, status.value("waits_for", "")));
-                       return std::optional<json>();
-                     });
+  return AwaitStatus(
+      client, options.job_id, [&](const json& status, ProgressLine& line) -> absl::StatusOr<std::optional<json>> {
+        PENSTOCK_ASSIGN_OR_RETURN(const std::optional<json> taken, LookAtRequest(status, number, line));
+        if (!taken) return std::optional<json>();
+        if (status.value("terminal", false)) {
+          return Aborted("the job is {} since", status.value("state", ""));
+        }
+        const std::string state = status.value("state", "");
+        if (status.value("parallelism", 0) == options.parallelism && state == "RUNNING" &&
+            status.value("attempt", 0) > attempt) {
+          return std::optional<json>(status);
+        }
+        if (state == "RUNNING" && status.value("attempt", 0) > attempt) {
+          return Aborted("the job goes on at parallelism {}: it failed meanwhile", status.value("parallelism", 0));
+        }
+        line.Show(fmt::format("{} {}", state, status.value("waits_for", "")));
+        return std::optional<json>();
+      });
 }
 
 void PrintTaken(const CommandContext& context, const std::string& job_id, const json& request,

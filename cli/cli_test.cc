@@ -11,6 +11,7 @@
 #include "cli/child.h"
 #include "cli/exit_codes.h"
 #include "jobmanager/rest/testing/fake_cluster.h"
+#include "runtime/checkpoint/manifest.h"
 #include "runtime/core/bundle.h"
 #include "runtime/core/digest.h"
 #include "runtime/core/status.h"
@@ -309,6 +310,66 @@ TEST_CASE("rescale plans the job's own program again and waits until it runs", "
   cli.cluster.ShowJob(JobState::kFinished);
   CHECK(cli.Run({"rescale", kJobId, "-p", "5"}).exit_code == kExitRefused);
   CHECK(cli.Run({"rescale", kJobId, "-p", "0"}).exit_code == kExitUsage);
+}
+
+TEST_CASE("state inspect and savepoint diff read a savepoint by themselves", "[cli]") {
+  Cli cli;
+  proto::Manifest manifest;
+  manifest.set_version(1);
+  manifest.set_kind(proto::Manifest::SAVEPOINT);
+  manifest.set_job_uid("fake-v1");
+  manifest.set_checkpoint_id(7);
+  manifest.set_generation("0a0b");
+  proto::JobGraph& graph = *manifest.mutable_graph();
+  graph.set_name("fake");
+  graph.set_key_groups(720);
+  graph.set_parallelism(3);
+  proto::Vertex& vertex = *graph.add_vertices();
+  vertex.set_id("v");
+  vertex.set_name("old");
+  proto::Operator& op = *vertex.add_operators();
+  op.set_uid("old");
+  op.set_kind("window");
+  proto::StateDeclaration& state = *op.add_states();
+  state.set_name("windows");
+  state.set_kind("window");
+  state.set_key_type("string");
+  state.set_value_type("int64");
+  proto::TaskHandle handle;
+  handle.set_version(1);
+  proto::OperatorHandle& kept = *handle.add_operators();
+  kept.set_uid("old");
+  kept.add_states()->add_items("12345");
+  proto::SubtaskSnapshot& subtask = *manifest.add_subtasks();
+  subtask.set_vertex_id("v");
+  subtask.set_handle(handle.SerializeAsString());
+  subtask.mutable_figures()->set_state_bytes(3'000'000);
+  const std::string folder = cli.cluster.folder() + "/saved/jobs/fake-v1/manifests";
+  fs::create_directories(folder);
+  const std::string path = folder + "/00000000000000000007";
+  std::ofstream(path, std::ios::binary) << EncodeManifest(manifest);
+
+  for (const std::string& given : {path, cli.cluster.folder() + "/saved", "file://" + path}) {
+    const auto shown = cli.Run({"state", "inspect", given});
+    INFO(shown.err);
+    CHECK(Has(shown.out, "savepoint 7 of job 'fake' (uid fake-v1), generation 0a0b"));
+    CHECK(Has(shown.out, "2.9 MB of state"));
+    CHECK(Has(shown.out, "window (uid old): 1 items of its own, 5 B\n      window windows: string -> int64"));
+  }
+  CHECK(json::parse(cli.Run({"state", "inspect", path, "--json"}).out)["id"] == 7);
+  const auto diff = cli.Run({"savepoint", "diff", path, PENSTOCK_PLAN_JOB});
+  CHECK(diff.exit_code == kExitRefused);
+  CHECK(Has(diff.out, "missing      old / windows: the program has no such state"));
+  CHECK(Has(diff.out, "--allow-non-restored-state"));
+  CHECK(Has(diff.out, "new          sum / sum: begins empty"));
+  CHECK(Has(diff.err, "cannot begin from"));
+
+  const auto none = cli.Run({"state", "inspect", cli.cluster.folder() + "/nowhere"});
+  CHECK(none.exit_code == kExitFailed);
+  CHECK(Has(none.err, "there is no savepoint at"));
+  std::ofstream(path, std::ios::binary) << EncodeManifest(manifest).substr(0, 40);
+  CHECK(cli.Run({"state", "inspect", path}).exit_code == kExitFailed);
+  CHECK(cli.Run({"savepoint", "diff", path}).exit_code == kExitUsage);
 }
 
 TEST_CASE("status tells of checkpoints", "[cli]") {

@@ -14,6 +14,7 @@
 #include "cli/exit_codes.h"
 #include "cli/job_commands.h"
 #include "cli/run_command.h"
+#include "cli/state_commands.h"
 #include "runtime/core/status.h"
 #include "runtime/core/version.h"
 
@@ -34,6 +35,8 @@ struct CommandLine {
   ClusterStartOptions cluster;
   StopOptions stop;  // savepoint and checkpoint, too
   RescaleOptions rescale;
+  DiffOptions diff;
+  InspectOptions inspect;
   std::string job_id;
   std::string key;
   bool all = false;
@@ -106,11 +109,24 @@ void AddJobCommands(CLI::App* app, CommandLine* line) {
 
 void AddCheckpointCommands(CLI::App* app, CommandLine* line) {
   CommandContext& context = line->context;
-  CLI::App* savepoint = AddCommand(app, line, "savepoint", "Take a savepoint of a running job", [line, &context] {
-    return OkOr(TakeSavepoint(context, line->stop.job_id, line->stop.directory));
-  });
-  savepoint->add_option("id", line->stop.job_id, "Job id")->required();
+  CLI::App* savepoint = AddCommand(app, line, "savepoint", "Take a savepoint of a running job",
+                                   [line, &context]() -> absl::StatusOr<ExitCode> {
+                                     // A parent is called behind its subcommand.
+                                     if (!line->diff.path.empty()) return OkOr(DiffSavepoint(context, line->diff));
+                                     return OkOr(TakeSavepoint(context, line->stop.job_id, line->stop.directory));
+                                   });
+  savepoint->add_option("id", line->stop.job_id, "Job id");
   savepoint->add_option("directory", line->stop.directory, "Where it is copied; default: as configured");
+  CLI::App* diff = savepoint->add_subcommand("diff", "Show what a job program would make of a savepoint");
+  diff->fallthrough();
+  diff->add_option("path", line->diff.path, "A savepoint or checkpoint")->required();
+  diff->add_option("job", line->diff.plan.program, "The job program, or a bundle")->required();
+  diff->add_option("arguments", line->diff.plan.arguments, "The job's own arguments, after --");
+  CLI::App* state = app->add_subcommand("state", "State in savepoints")->require_subcommand(1)->fallthrough();
+  CLI::App* inspect = AddCommand(state, line, "inspect", "Show what lies in a savepoint or checkpoint",
+                                 [line, &context] { return OkOr(InspectState(context, line->inspect)); });
+  inspect->add_option("path", line->inspect.path, "A savepoint or checkpoint")->required();
+  inspect->add_option("job", line->inspect.program, "A job program: it counts the keys");
   CLI::App* checkpoint = AddCommand(app, line, "checkpoint", "Take a checkpoint of a running job now",
                                     [line, &context] { return OkOr(TakeCheckpoint(context, line->stop.job_id)); });
   checkpoint->add_option("id", line->stop.job_id, "Job id")->required();

@@ -23,10 +23,10 @@ struct RestorePoint {
   std::string generation;
   std::string manifest_name;
   std::string directory;  // that its files are relative to
+  std::string storage;    // URI, of a savepoint outside of the job's own storage; else empty
+  bool is_savepoint = false;
   // Somebody has said that what sinks have committed since may be written again.
   bool allow_duplicates = false;
-  std::string storage;  // URI, of a savepoint outside of the job's own storage; else empty
-  bool is_savepoint = false;
 
   // The same checkpoint, or a copy of it.
   bool SameAs(const RestorePoint& other) const { return id == other.id && generation == other.generation; }
@@ -45,6 +45,7 @@ struct StoredCheckpoints {
   std::vector<StoredCheckpoint> checkpoints;  // oldest first; tombstones left out
   std::vector<std::string> damaged;           // manifests that could not be read, and why
   std::optional<uint64_t> newest_damaged;     // its id
+  std::vector<std::string> orphans;           // files that no manifest names; none are listed when one is damaged
 };
 
 // What storage holds for a job, and what its first attempt begins from.

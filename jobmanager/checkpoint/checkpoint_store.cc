@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "runtime/checkpoint/manifest.h"
@@ -28,7 +29,7 @@ RestorePoint PointOf(const proto::Manifest& manifest, const std::string& name) {
           .is_savepoint = manifest.kind() == proto::Manifest::SAVEPOINT};
 }
 
-absl::StatusOr<StoredCheckpoint> ReadManifestAt(Storage& storage, const std::string& name) {
+static absl::StatusOr<StoredCheckpoint> ReadManifestAt(Storage& storage, const std::string& name) {
   PENSTOCK_ASSIGN_OR_RETURN(const std::string bytes, storage.ReadAll(name));
   PENSTOCK_ASSIGN_OR_RETURN(const proto::Manifest manifest, DecodeManifest(bytes, name));
   StoredCheckpoint stored;
@@ -55,6 +56,15 @@ absl::StatusOr<StoredCheckpoints> ReadCheckpoints(Storage& storage, const std::s
     }
     PENSTOCK_RETURN_IF_ERROR(stored.status());
     if (stored->kind != proto::Manifest::TOMBSTONE) result.checkpoints.push_back(*std::move(stored));
+  }
+  if (!result.damaged.empty()) return result;
+  std::set<std::string> named;
+  for (const StoredCheckpoint& checkpoint : result.checkpoints) {
+    named.insert(checkpoint.files.begin(), checkpoint.files.end());
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<StoredObject> files, storage.List(directory + "/data/"));
+  for (const StoredObject& file : files) {
+    if (!named.contains(file.name)) result.orphans.push_back(file.name);
   }
   return result;
 }

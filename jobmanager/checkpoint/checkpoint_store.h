@@ -29,8 +29,6 @@ absl::StatusOr<bool> PutIfAbsent(Storage& storage, const std::string& name, cons
 // What a job's directory holds. A manifest that cannot be read is named, not skipped in silence.
 absl::StatusOr<StoredCheckpoints> ReadCheckpoints(Storage& storage, const std::string& directory);
 RestorePoint PointOf(const proto::Manifest& manifest, const std::string& name);
-// The manifest at `name`, whether a job's own or a copied savepoint.
-absl::StatusOr<StoredCheckpoint> ReadManifestAt(Storage& storage, const std::string& name);
 
 class CheckpointStore {
  public:

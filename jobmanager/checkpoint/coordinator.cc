@@ -15,6 +15,12 @@ namespace {
 constexpr int64_t kFirstCheckpointRetryMs = 1'000;
 constexpr int64_t kNever = INT64_MAX;
 
+int WidthOf(const proto::JobGraph& graph) {
+  int widest = 0;
+  for (const proto::Vertex& vertex : graph.vertices()) widest = std::max(widest, vertex.parallelism());
+  return widest;
+}
+
 }  // namespace
 
 CheckpointCoordinator::CheckpointCoordinator(CheckpointConfig config, proto::JobGraph graph, const Clock& clock,
@@ -27,7 +33,6 @@ void CheckpointCoordinator::SetGraph(proto::JobGraph graph) {
   graph_ = std::move(graph);
   subtasks_.clear();
   for (const proto::Vertex& vertex : graph_.vertices()) {
-    widest_parallelism_ = std::max(widest_parallelism_, vertex.parallelism());
     for (int32_t i = 0; i < vertex.parallelism(); ++i) subtasks_.emplace(vertex.id(), i);
   }
 }
@@ -36,6 +41,7 @@ void CheckpointCoordinator::Start(CheckpointStart start) {
   read_ = true;
   next_id_ = start.stored.next_id;
   retained_.assign(start.stored.checkpoints.begin(), start.stored.checkpoints.end());
+  orphans_ = std::move(start.stored.orphans);
   restore_ = std::move(start.restore);
   goes_on_ = start.goes_on;
   SealOpenId();
@@ -46,15 +52,19 @@ void CheckpointCoordinator::OnStorageRead(StoredCheckpoints stored) {
   read_ = true;
   next_id_ = stored.next_id;
   retained_.assign(stored.checkpoints.begin(), stored.checkpoints.end());
+  orphans_ = std::move(stored.orphans);
   const bool newer = goes_on_ && !retained_.empty() && retained_.back().point.id >= foreign_id_;
   if (newer) restore_ = retained_.back().point;
   SealOpenId();
 }
 
-// Ids grow whatever is restored, also when it was taken elsewhere. A JobManager that was paused may still hold the next id
-// open: it must not decide it any more.
+// Ids grow whatever is restored, also when it was taken elsewhere. A JobManager that was paused may still hold the next
+// id open: it must not decide it any more.
 void CheckpointCoordinator::SealOpenId() {
   if (restore_) next_id_ = std::max(next_id_, restore_->id + 1);
+  // What attempts left that died before a decision. Not before the id below is ours: until then a JobManager that was
+  // paused might still decide a checkpoint of these files.
+  delete_when_sealed_ = std::move(orphans_);
   if (next_id_ > 0 || goes_on_) Seal(next_id_, "sealed at the start of the job");
 }
 
@@ -66,6 +76,7 @@ void CheckpointCoordinator::BeginAttempt(uint32_t attempt) {
   running_ = false;
   sources_started_ = false;
   stopped_ = false;
+  widest_ = std::max(widest_, WidthOf(graph_));
   if (parent_) ++counts_.restored;
 }
 
@@ -79,14 +90,14 @@ proto::CheckpointPlan CheckpointCoordinator::Plan() const {
   plan.set_cluster_id(config_.cluster_id);
   plan.set_interval_ms(config_.interval_ms);
   plan.set_timeout_ms(config_.timeout_ms);
-  plan.set_widest_parallelism(widest_parallelism_);
+  plan.set_widest_parallelism(widest_);
   if (parent_) {
     plan.set_restore_manifest(parent_->manifest_name);
     plan.set_restore_id(parent_->id);
     plan.set_restore_generation(parent_->generation);
     plan.set_restore_directory(parent_->directory);
-    plan.set_allow_duplicates(parent_->allow_duplicates);
     plan.set_restore_storage(parent_->storage);
+    plan.set_allow_duplicates(parent_->allow_duplicates);
   }
   return plan;
 }
@@ -253,6 +264,7 @@ void CheckpointCoordinator::OnDecided(uint64_t id, bool won) {
     }
     deciding_.reset();
     in_flight_.reset();
+    delete_when_sealed_.clear();
     counts_.in_progress = 0;
     read_ = false;
     foreign_id_ = id;
@@ -280,6 +292,7 @@ void CheckpointCoordinator::OnManifestDecided() {
   const uint64_t request = in_flight_->request;
   stopped_ = stops;
   restore_ = stored.point;
+  widest_ = WidthOf(graph_);
   retained_.push_back(std::move(stored));
   deciding_.reset();
   in_flight_.reset();
@@ -301,8 +314,8 @@ void CheckpointCoordinator::OnManifestDecided() {
       start.mutable_start_sources();
       effects_.Broadcast(std::move(start));
     }
-    if (stops) effects_.StopDecided();
   }
+  if (stops) effects_.StopDecided();
   OnRequestDecided(request, *restore_);
   Retire();
 }
@@ -420,7 +433,7 @@ void CheckpointCoordinator::DeleteAll() {
   restore_.reset();
   // Something must say which ids were used, once the manifests are gone.
   if (names.empty()) return;
-  delete_when_sealed_ = std::move(names);
+  delete_when_sealed_.insert(delete_when_sealed_.end(), names.begin(), names.end());
   if (!open_decision_) Seal(next_id_, "the job has finished");
 }
 

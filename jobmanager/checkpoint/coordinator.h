@@ -37,7 +37,7 @@ class CoordinatorEffects {
   virtual void FailAttempt(std::string reason) = 0;
   // Somebody else has decided an id: what storage holds is read anew, answered by OnStorageRead.
   virtual void ReadStorage() = 0;
-  // The checkpoint that ends the job has been decided: its tasks end now.
+  // The checkpoint that ends the attempt has been decided: its tasks end now, if they have not failed meanwhile.
   virtual void StopDecided() = 0;
   // A decided savepoint is copied into its directory. Answered by OnCopied, with OnCopyProgress before it.
   virtual void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) = 0;
@@ -124,7 +124,6 @@ class CheckpointCoordinator {
 
   proto::JobGraph graph_;
   std::set<Subtask> subtasks_;
-  int32_t widest_parallelism_ = 0;  // of all graphs so far: sinks end what wider attempts may have left open
   bool read_ = false;
   bool goes_on_ = false;     // checkpoints that others decide are the job's own
   uint64_t foreign_id_ = 0;  // the id that somebody else has decided
@@ -134,6 +133,7 @@ class CheckpointCoordinator {
   std::set<std::string> seen_files_;       // that some ack has named and that may still exist
 
   uint32_t attempt_ = 0;
+  int widest_ = 0;  // parallelism, of all attempts since restore_
   std::string generation_;
   std::optional<RestorePoint> parent_;  // what this generation began from
   bool running_ = false;                // all subtasks of the attempt are RUNNING
@@ -144,6 +144,7 @@ class CheckpointCoordinator {
   std::optional<proto::Manifest> deciding_;
   int64_t next_trigger_ms_ = 0;  // monotonic
   int failures_in_a_row_ = 0;
+  std::vector<std::string> orphans_;  // found when storage was read
   std::vector<std::string> delete_when_sealed_;
   std::deque<CheckpointRequest> requests_;
   uint64_t next_request_ = 1;

@@ -192,20 +192,6 @@ TEST_CASE("a restart begins from the newest decided checkpoint under a new gener
   CHECK(s.Triggered() == 2u);
 }
 
-TEST_CASE("attempts are told how wide the job has been, also after it was made narrower", "[coordinator]") {
-  Scenario s;
-  s.Start();
-  CHECK(s.coordinator->Plan().widest_parallelism() == 2);
-  proto::JobGraph graph;
-  graph.set_uid("job");
-  graph.add_vertices()->set_id("v");
-  for (const int parallelism : {5, 1}) {
-    graph.mutable_vertices(0)->set_parallelism(parallelism);
-    s.coordinator->SetGraph(graph);
-  }
-  CHECK(s.coordinator->Plan().widest_parallelism() == 5);
-}
-
 TEST_CASE("who finds that another has decided its id stops at once", "[coordinator]") {
   Scenario s;
   s.Start();
@@ -372,6 +358,16 @@ TEST_CASE("ids go on behind a savepoint of elsewhere, and another job's files ar
   s.Complete(44);
   CHECK(s.effects.deleted.contains("own"));
   CHECK_FALSE(s.effects.deleted.contains("jobs/other/data/g/w0-41"));
+}
+
+TEST_CASE("files that no manifest names go once the open id is sealed, not if somebody else decides it",
+          "[coordinator]") {
+  const bool won = GENERATE(true, false);
+  Scenario s;
+  s.coordinator->Start({.stored = {.next_id = 5, .orphans = {"jobs/job/data/g/w0-4"}}});
+  CHECK(s.effects.deleted.empty());
+  s.Answer(won);
+  CHECK(s.effects.deleted.contains("g/w0-4") == won);
 }
 
 TEST_CASE("tolerable failures are counted in a row", "[coordinator]") {

@@ -1,4 +1,4 @@
-// Savepoints outside of a job's own storage: how one gets there, and how it is found again.
+// Savepoints outside of a job's own storage: how one gets there. runtime/checkpoint/savepoint_path.h finds it again.
 //
 // A copied savepoint is a storage of its own, with one manifest and the objects that it names under the same names as
 // before. So it can be moved or copied to any place as a whole.
@@ -20,24 +20,14 @@ namespace penstock::jobmanager {
 
 struct SavepointCopy {
   Storage& from;
-  const StorageOptions& options;  // how the directory is reached
   RestorePoint point;
-  std::string directory;                                      // URI; the savepoint becomes a directory in it
+  std::string directory;  // URI; the savepoint becomes a directory in it
+  const StorageOptions& options;
   std::function<void(int64_t copied, int64_t all)> progress;  // bytes
   const std::atomic<bool>& stop;
 };
 // The URI of the copy. The manifest comes last: without it there is no savepoint. Blocks; Cancelled when stopped.
 absl::StatusOr<std::string> CopySavepoint(const SavepointCopy& copy);
-
-struct FoundSavepoint {
-  std::string storage;        // URI of the storage it lies in; empty: the job's own
-  std::string manifest_name;  // the object
-  proto::Manifest manifest;
-};
-// path: an object of `own`; or the URI or absolute path of a manifest, or of the directory of a savepoint. NotFound and
-// InvalidArgument say what is there instead.
-absl::StatusOr<FoundSavepoint> FindSavepoint(const std::string& path, const std::string& own_uri, Storage& own,
-                                             const StorageOptions& options);
 
 // Copies on a thread of its own, one after the other. Made and used by the job's thread. Lifetime: Stop() before what
 // the callbacks use dies; it ends a copy half-way.
@@ -55,7 +45,7 @@ class SavepointCopier {
 
  private:
   const std::shared_ptr<Storage> storage_;
-  const StorageOptions options_;
+  const StorageOptions options_;  // of the storages that savepoints are copied to
   std::atomic<bool> stop_{false};
   Actor actor_;
 };

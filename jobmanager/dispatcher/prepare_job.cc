@@ -4,7 +4,8 @@
 #include <utility>
 
 #include "jobmanager/checkpoint/checkpoint_store.h"
-#include "jobmanager/checkpoint/savepoint.h"
+#include "runtime/checkpoint/savepoint_path.h"
+#include "runtime/checkpoint/state_changes.h"
 #include "runtime/core/config.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
@@ -22,16 +23,17 @@ bool MentionsStorage(const JobSubmission& submission) {
 }
 
 // What was asked for by name. newest: of the same uid.
-absl::StatusOr<RestorePoint> ChooseAt(const JobSubmission& submission, const JobOptions& options, Storage& storage,
-                                      const StoredCheckpoint* newest, bool repeats_output) {
+absl::StatusOr<RestorePoint> ChooseAt(const JobSubmission& submission, const std::string& storage_uri, Storage& storage,
+                                      const StorageOptions& options, const StoredCheckpoint* newest,
+                                      bool repeats_output) {
   const std::string& path = submission.restore.path;
-  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found,
-                            FindSavepoint(path, options.checkpoints.storage, storage, options.storage));
+  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found, FindSavepoint(path, storage_uri, &storage, options));
   if (found.manifest.kind() == proto::Manifest::TOMBSTONE) {
     return FailedPrecondition("{} is no checkpoint: it was given up ({})", path, found.manifest.reason());
   }
   RestorePoint point = PointOf(found.manifest, found.manifest_name);
   point.storage = found.storage;
+  point.allow_duplicates = submission.restore.allow_duplicates;
   if (newest != nullptr && !point.SameAs(newest->point) && repeats_output) {
     return FailedPrecondition(
         "checkpoint {} is not the newest of job '{}' ({} is): beginning from it would write again what an exactly-once "
@@ -48,8 +50,8 @@ absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submissi
   const StoredCheckpoint* newest = stored.checkpoints.empty() ? nullptr : &stored.checkpoints.back();
   const bool repeats_output = HasExactlyOnceSink(submission.graph) && !request.allow_duplicates;
   if (!request.path.empty()) {
-    PENSTOCK_ASSIGN_OR_RETURN(RestorePoint chosen, ChooseAt(submission, options, storage, newest, repeats_output));
-    chosen.allow_duplicates = request.allow_duplicates;
+    PENSTOCK_ASSIGN_OR_RETURN(RestorePoint chosen, ChooseAt(submission, options.checkpoints.storage, storage,
+                                                            options.storage, newest, repeats_output));
     return std::optional<RestorePoint>(std::move(chosen));
   }
   if (!stored.damaged.empty() && (request.resume || newest == nullptr) && !request.allow_empty) {
@@ -69,6 +71,16 @@ absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submissi
         uid, newest->point.id);
   }
   return std::optional<RestorePoint>();
+}
+
+// Before anything runs: whether the program can read the state it is to begin from.
+absl::Status CheckRestore(const JobSubmission& submission, const RestorePoint& point, const PreparedJob& job) {
+  const std::string& own_uri = job.options.checkpoints.storage;
+  const std::string& root = point.storage.empty() ? own_uri : point.storage;
+  const std::string path = fmt::format("{}{}{}", root, root.ends_with('/') ? "" : "/", point.manifest_name);
+  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found,
+                            FindSavepoint(path, own_uri, job.storage.get(), job.options.storage));
+  return CheckStates(found.manifest.graph(), submission.graph, submission.restore.allow_non_restored);
 }
 
 }  // namespace
@@ -116,6 +128,7 @@ absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const Jo
   PENSTOCK_ASSIGN_OR_RETURN(job.start.stored, ReadCheckpoints(*job.storage, JobDirectoryOf(submission.graph.uid())));
   PENSTOCK_ASSIGN_OR_RETURN(job.start.restore, Choose(submission, job.options, *job.storage, job.start.stored));
   job.start.goes_on = submission.restore.resume;
+  if (job.start.restore) PENSTOCK_RETURN_IF_ERROR(CheckRestore(submission, *job.start.restore, job));
   return job;
 }
 

@@ -24,6 +24,7 @@ absl::StatusOr<std::optional<RestorePoint>> RestorePointOf(const proto::JobEntry
                            .generation = start.generation(),
                            .manifest_name = start.manifest_name(),
                            .directory = start.directory(),
+                           .storage = start.storage(),
                            .allow_duplicates = start.allow_duplicates()};
   }
   uint64_t newest = 0;

@@ -92,7 +92,6 @@ void Job::TakeRescaledGraph() {
   PENSTOCK_LOG(info, "job {}: parallelism {} -> {}", id_, submission_.graph.parallelism(),
                rescale_->graph.parallelism());
   submission_.graph = std::move(rescale_->graph);
-  rescale_.reset();
   slots_needed_ = SlotsNeeded(submission_.graph);
   execution_ = ExecutionGraph(submission_.graph);
   checkpoints_->SetGraph(submission_.graph);

@@ -71,8 +71,6 @@ void Job::Cancel() {
 void Job::BeginEnding() {
   waits_for_slots_ = false;
   if (checkpoints_) checkpoints_->EndAttempt("the attempt has ended");
-  const bool deciding = checkpoints_ && !checkpoints_->Settled();  // then it may still be decided
-  if (rescale_ && !rescale_->decided && !deciding) rescale_.reset();
   if (!end_deadline_ms_) end_deadline_ms_ = clock_.MonotonicMs() + options_.cancellation_timeout_ms + kEndSlackMs;
   if (state_ != JobState::kFinished) execution_.SetStateOfAll("", proto::CANCELING, clock_.NowMs());
   for (auto& [taskmanager_id, worker] : workers_.by_taskmanager) EndWorker(taskmanager_id, worker);

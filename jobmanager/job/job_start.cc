@@ -45,6 +45,7 @@ void Job::BeginAttempt() {
   ++attempt_;
   attempt_began_ms_ = clock_.NowMs();
   if (Rescaling()) TakeRescaledGraph();
+  rescale_.reset();  // one whose checkpoint came to nothing is given up
   deployed_ = false;
   end_forced_ = false;
   end_deadline_ms_.reset();

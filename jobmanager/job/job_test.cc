@@ -45,19 +45,28 @@ struct RecordingEffects final : JobEffects {
 
 // A job of two vertices of parallelism 2 on hosts "a" and "b", and verbs for what happens to it.
 struct Scenario {
-  explicit Scenario(RestartOptions restart = {}) {
+  explicit Scenario(RestartOptions restart = {}, const std::string& storage = "") {
     JobSubmission submission;
-    submission.graph.set_name("job");
-    submission.graph.set_hash("feed");
-    for (const char* id : {"v1", "v2"}) {
-      proto::Vertex* vertex = submission.graph.add_vertices();
-      vertex->set_id(id);
-      vertex->set_name(id);
-      vertex->set_parallelism(2);
-    }
-    job = std::make_unique<Job>("j", submission, JobOptions{}, *MakeRestartStrategy(restart), CheckpointStart{}, clock,
+    submission.graph = Graph(2);
+    JobOptions options;
+    options.checkpoints.storage = storage;
+    job = std::make_unique<Job>("j", submission, options, *MakeRestartStrategy(restart), CheckpointStart{}, clock,
                                 effects);
     job->Start();
+  }
+  static proto::JobGraph Graph(int parallelism) {
+    proto::JobGraph graph;
+    graph.set_name("job");
+    graph.set_uid("job");
+    graph.set_hash("feed");
+    graph.set_parallelism(parallelism);
+    for (const char* id : {"v1", "v2"}) {
+      proto::Vertex* vertex = graph.add_vertices();
+      vertex->set_id(id);
+      vertex->set_name(id);
+      vertex->set_parallelism(parallelism);
+    }
+    return graph;
   }
 
   void Grant() {
@@ -128,6 +137,26 @@ struct Scenario {
     AllTasks(proto::RUNNING);
     REQUIRE(job->state() == JobState::kRunning);
   }
+  // The checkpoint that was triggered last: all tasks hand in, and storage takes it.
+  void CompleteCheckpoint() {
+    proto::WorkerToJobManager message;
+    message.set_attempt(job->attempt());
+    for (const auto& sent : gateways.at("a")->sent) {
+      if (sent.has_trigger_checkpoint()) {
+        *message.mutable_checkpoint_ack()->mutable_checkpoint() = sent.trigger_checkpoint().checkpoint();
+      }
+    }
+    for (const char* vertex : {"v1", "v2"}) {
+      for (int i = 0; i < 2; ++i) {
+        proto::SubtaskSnapshot& subtask = *message.mutable_checkpoint_ack()->add_subtasks();
+        subtask.set_vertex_id(vertex);
+        subtask.set_subtask(i);
+      }
+    }
+    job->OnWorkerMessage(gateways.at("a"), message);
+    AnswerStorage();
+  }
+  void AnswerStorage() { job->OnCheckpointDecided(effects.decisions.back().first, true); }
   void Advance(int64_t ms) {
     clock.AdvanceMs(ms);
     job->Tick();
@@ -349,6 +378,68 @@ TEST_CASE("A worker that never says hello is given up", "[job]") {
   s.Advance(1);
   CHECK(s.job->state() == JobState::kFailing);
   CHECK(s.RootMessage() == "no hello from the worker on b for 120000 ms");
+}
+
+TEST_CASE("A rescale ends the attempt with a checkpoint and begins the next with the new graph", "[job]") {
+  Scenario s({}, "s");  // no restart strategy: it is no failure
+  s.Run();
+  s.CompleteCheckpoint();
+  REQUIRE(s.job->Rescale(Scenario::Graph(1)).ok());
+  CHECK_FALSE(s.job->Rescale(Scenario::Graph(4)).ok());
+  s.CompleteCheckpoint();
+  s.AllTasks(proto::FINISHED);
+  CHECK(s.job->state() == JobState::kRestarting);
+  s.Exit("a", 0);
+  s.Exit("b", 0);
+  s.Advance(50);
+  CHECK(s.job->state() == JobState::kCreated);
+  CHECK(s.job->attempt() == 2);
+  CHECK(s.effects.requested == std::vector<int32_t>{2, 1});
+  CHECK(s.job->Snapshot()->parallelism == 1);
+  CHECK(s.job->Snapshot()->vertices[0].subtasks.size() == 1);
+  CHECK(s.job->Snapshot()->checkpoints->restored->id == 1);
+  CHECK(s.job->Snapshot()->failures.empty());
+}
+
+TEST_CASE("A rescale whose checkpoint comes to nothing is given up, and a later stop is a stop", "[job]") {
+  Scenario s({.type = "fixed-delay", .fixed_delay_attempts = 5, .fixed_delay_ms = 1}, "s");
+  s.Run();
+  s.CompleteCheckpoint();
+  const auto number = s.job->Rescale(Scenario::Graph(1));
+  REQUIRE(number.ok());
+  s.Exit("b", -1, SIGKILL);
+  s.AnswerStorage();  // the tombstone
+  s.Task("a", "v1", 0, proto::CANCELED);
+  s.Task("a", "v2", 0, proto::CANCELED);
+  s.Exit("a", 0);
+  s.Advance(1);
+  s.Advance(50);
+  REQUIRE(s.job->attempt() == 2);
+  CHECK(s.effects.requested == std::vector<int32_t>{2, 2});
+  CHECK(s.job->Snapshot()->checkpoints->requests.front().outcome == CheckpointOutcome::kAborted);
+  s.Run();
+  REQUIRE(s.job->RequestCheckpoint({.ending = proto::TriggerCheckpoint::SUSPEND}).ok());
+  s.CompleteCheckpoint();
+  s.AllTasks(proto::FINISHED);
+  CHECK(s.job->state() == JobState::kFinished);
+}
+
+TEST_CASE("A rescale that is decided though a worker died meanwhile takes place with the restart", "[job]") {
+  Scenario s({.type = "fixed-delay", .fixed_delay_attempts = 5, .fixed_delay_ms = 1}, "s");
+  s.Run();
+  s.CompleteCheckpoint();
+  REQUIRE(s.job->Rescale(Scenario::Graph(1)).ok());
+  const size_t decisions = s.effects.decisions.size();
+  s.CompleteCheckpoint();
+  REQUIRE(s.effects.decisions.size() == decisions + 1);
+  s.Exit("b", -1, SIGKILL);
+  s.Task("a", "v1", 0, proto::CANCELED);
+  s.Task("a", "v2", 0, proto::CANCELED);
+  s.Exit("a", 0);
+  s.Advance(1);
+  s.Advance(50);
+  CHECK(s.job->attempt() == 2);
+  CHECK(s.job->Snapshot()->parallelism == 1);
 }
 
 }  // namespace

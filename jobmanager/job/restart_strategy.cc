@@ -1,6 +1,7 @@
 #include "jobmanager/job/restart_strategy.h"
 
 #include <algorithm>
+#include <deque>
 
 #include "runtime/core/config.h"
 #include "runtime/core/status.h"
@@ -52,6 +53,37 @@ class ExponentialDelay final : public RestartStrategy {
   std::optional<int64_t> last_failure_ms_;
 };
 
+class FailureRate final : public RestartStrategy {
+ public:
+  explicit FailureRate(const RestartOptions& options) : options_(options) {}
+  bool CanRestart() const override { return true; }  // only the time of the failure tells
+  std::optional<int64_t> OnFailure(int64_t now_ms) override {
+    while (!failures_ms_.empty() && now_ms - failures_ms_.front() > options_.failure_interval_ms) {
+      failures_ms_.pop_front();
+    }
+    if (static_cast<int64_t>(failures_ms_.size()) >= options_.failures_per_interval) return std::nullopt;
+    failures_ms_.push_back(now_ms);
+    return options_.failure_rate_delay_ms;
+  }
+
+ private:
+  const RestartOptions options_;
+  std::deque<int64_t> failures_ms_;  // within the interval, oldest first
+};
+
+absl::Status CheckFailureRate(const RestartOptions& options) {
+  if (options.failures_per_interval < 1) {
+    return InvalidArgument("restart-strategy.failure-rate.max-failures-per-interval is {}: it must be at least 1",
+                           options.failures_per_interval);
+  }
+  if (options.failure_interval_ms < 1) {
+    return InvalidArgument("restart-strategy.failure-rate.failure-rate-interval is {} ms: it must be at least 1 ms",
+                           options.failure_interval_ms);
+  }
+  if (options.failure_rate_delay_ms < 0) return InvalidArgument("restart-strategy.failure-rate.delay is negative");
+  return absl::OkStatus();
+}
+
 absl::Status CheckExponential(const RestartOptions& options) {
   if (options.initial_backoff_ms < 1) {
     return InvalidArgument("restart-strategy.exponential-delay.initial-backoff is {} ms: it must be at least 1 ms",
@@ -84,6 +116,10 @@ RestartOptions RestartOptions::From(const Config& config) {
   options.max_backoff_ms = config.GetDurationMs(exponential + "max-backoff");
   options.backoff_multiplier = config.GetDouble(exponential + "backoff-multiplier");
   options.reset_backoff_threshold_ms = config.GetDurationMs(exponential + "reset-backoff-threshold");
+  const std::string rate = "restart-strategy.failure-rate.";
+  options.failures_per_interval = config.GetInt(rate + "max-failures-per-interval");
+  options.failure_interval_ms = config.GetDurationMs(rate + "failure-rate-interval");
+  options.failure_rate_delay_ms = config.GetDurationMs(rate + "delay");
   return options;
 }
 
@@ -98,8 +134,12 @@ absl::StatusOr<std::unique_ptr<RestartStrategy>> MakeRestartStrategy(const Resta
     PENSTOCK_RETURN_IF_ERROR(CheckExponential(options));
     return std::make_unique<ExponentialDelay>(options);
   }
-  return InvalidArgument("restart-strategy.type '{}' is unknown: use none, fixed-delay or exponential-delay",
-                         options.type);
+  if (options.type == "failure-rate") {
+    PENSTOCK_RETURN_IF_ERROR(CheckFailureRate(options));
+    return std::make_unique<FailureRate>(options);
+  }
+  return InvalidArgument(
+      "restart-strategy.type '{}' is unknown: use none, fixed-delay, exponential-delay or failure-rate", options.type);
 }
 
 }  // namespace penstock::jobmanager

@@ -1,7 +1,7 @@
 // Decides whether and when a failed job gets another attempt. Pure: facts and times in, a delay out.
 //
 // Owner: the job. Errors: FromConfig names the key. Limits: fixed-delay counts attempts; exponential-delay is bounded
-// by its maximum backoff only.
+// by its maximum backoff only, failure-rate by how many failures fall into an interval.
 #ifndef PENSTOCK_JOBMANAGER_JOB_RESTART_STRATEGY_H_
 #define PENSTOCK_JOBMANAGER_JOB_RESTART_STRATEGY_H_
 
@@ -19,8 +19,8 @@ class Config;
 namespace penstock::jobmanager {
 
 struct RestartOptions {
-  // restart-strategy.type: auto | none | fixed-delay | exponential-delay. A restart without state would begin at the
-  // start positions again and repeat output, so auto is none for a job without checkpoints.
+  // restart-strategy.type: auto | none | fixed-delay | exponential-delay | failure-rate. A restart without state would
+  // begin at the start positions again and repeat output, so auto is none for a job without checkpoints.
   std::string type = "auto";
   int64_t fixed_delay_attempts = 1;                // restart-strategy.fixed-delay.attempts
   int64_t fixed_delay_ms = 1'000;                  // restart-strategy.fixed-delay.delay
@@ -28,6 +28,10 @@ struct RestartOptions {
   int64_t max_backoff_ms = 60'000;                 // restart-strategy.exponential-delay.max-backoff
   double backoff_multiplier = 1.5;                 // restart-strategy.exponential-delay.backoff-multiplier
   int64_t reset_backoff_threshold_ms = 3'600'000;  // restart-strategy.exponential-delay.reset-backoff-threshold
+
+  int64_t failures_per_interval = 1;      // restart-strategy.failure-rate.max-failures-per-interval
+  int64_t failure_interval_ms = 60'000;   // restart-strategy.failure-rate.failure-rate-interval
+  int64_t failure_rate_delay_ms = 1'000;  // restart-strategy.failure-rate.delay
 
   static RestartOptions From(const Config& config);
 };

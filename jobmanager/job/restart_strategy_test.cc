@@ -37,6 +37,18 @@ TEST_CASE("exponential-delay grows to its maximum and begins again after a quiet
   CHECK(strategy->CanRestart());
 }
 
+TEST_CASE("failure-rate restarts until too many failures fall into one interval", "[job]") {
+  auto strategy = *MakeRestartStrategy(
+      {.type = "failure-rate", .failures_per_interval = 2, .failure_interval_ms = 1'000, .failure_rate_delay_ms = 10});
+  CHECK(strategy->OnFailure(0) == 10);
+  CHECK(strategy->OnFailure(900) == 10);
+  CHECK(strategy->OnFailure(1'001) == 10);  // the first is out of the interval
+  CHECK(strategy->CanRestart());
+  CHECK_FALSE(strategy->OnFailure(1'900).has_value());
+  CHECK_FALSE(MakeRestartStrategy({.type = "failure-rate", .failures_per_interval = 0}).ok());
+  CHECK_FALSE(MakeRestartStrategy({.type = "failure-rate", .failure_interval_ms = 0}).ok());
+}
+
 TEST_CASE("Restart options out of range are refused with the key named", "[job]") {
   CHECK(MessageOf(MakeRestartStrategy({.type = "sometimes"}).status()).find("restart-strategy.type 'sometimes'") == 0);
   CHECK_FALSE(MakeRestartStrategy({.type = "exponential-delay", .backoff_multiplier = 0.5}).ok());

@@ -47,6 +47,7 @@ proto::JobEntry EntryOf(const std::string& job_id, const JobSubmission& submissi
     out.set_generation(start.restore->generation);
     out.set_manifest_name(start.restore->manifest_name);
     out.set_directory(start.restore->directory);
+    out.set_storage(start.restore->storage);
   }
   return entry;
 }

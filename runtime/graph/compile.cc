@@ -193,6 +193,8 @@ class Compiler {
         declared.set_key_type(state.key_type);
         declared.set_value_type(state.value_type);
         declared.set_ttl_ms(state.ttl_ms);
+        declared.set_key_schema(state.key_schema);
+        declared.set_value_schema(state.value_schema);
       }
     }
     out.set_name(name);

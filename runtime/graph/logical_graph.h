@@ -23,7 +23,9 @@ struct StateInfo {
   std::string kind;
   std::string key_type;
   std::string value_type;
-  int64_t ttl_ms = 0;  // 0: for ever
+  int64_t ttl_ms = 0;        // 0: for ever
+  std::string key_schema;    // Schema::Encode
+  std::string value_schema;  // without the time stamp of a TTL
 };
 
 struct LogicalNode {

@@ -83,7 +83,7 @@ concept HasOnTimer = requires(Fn& fn, KeyedContext<K>& context, Collector<Out>& 
 
 // The states a function declares: found by copying it inside a scope.
 template <class Fn>
-std::vector<StateInfo> StatesOf(const Fn& fn, const std::string& key_type) {
+std::vector<StateInfo> StatesOf(const Fn& fn, const std::string& key_type, const Schema& key) {
   const auto frame = std::make_shared<StateFrame>();
   {
     const StateScope scope(frame);
@@ -91,10 +91,12 @@ std::vector<StateInfo> StatesOf(const Fn& fn, const std::string& key_type) {
   }
   std::vector<StateInfo> states;
   for (const RowLayout::Cell& cell : frame->layout.cells()) {
-    states.push_back({cell.name, cell.kind, key_type, cell.value_type, cell.ttl.duration.count()});
+    states.push_back({cell.name, cell.kind, key_type, cell.value_type, cell.ttl.duration.count(), key.Encode(),
+                      cell.schema.Encode()});
   }
   for (const MapDeclaration& map : frame->maps) {
-    states.push_back({map.name, "map", key_type, map.value_type, map.ttl.duration.count()});
+    states.push_back({map.name, "map", key_type, map.value_type, map.ttl.duration.count(),
+                      Schema::Struct({{"key", key}, {"map_key", map.key_schema}}).Encode(), map.value_schema.Encode()});
   }
   return states;
 }

@@ -11,6 +11,7 @@
 
 #include "runtime/core/status.h"
 #include "runtime/state/keyed_table.h"
+#include "runtime/state/summary.h"
 #include "runtime/state/testing/backends.h"
 #include "runtime/state/window_table.h"
 
@@ -150,6 +151,28 @@ class Pipeline {
     return snapshots;
   }
 
+  // What people are told lies in the snapshots is what lies there.
+  void CheckSummary(const std::vector<KeyedSnapshot>& snapshots) {
+    std::map<std::string, int64_t> keys;
+    int64_t value_bytes = 0;
+    for (const KeyedSnapshot& snapshot : snapshots) {
+      const auto summaries = SummariseSnapshot(snapshot, maker_.directory() + "/summary", 0);
+      INFO(summaries.status());
+      REQUIRE(summaries.ok());
+      for (const TableSummary& summary : *summaries) {
+        keys[summary.name] += summary.keys;
+        if (summary.name == "values") value_bytes += summary.value_bytes;
+      }
+    }
+    size_t in_windows = 0;
+    for (const auto& [window, entries] : model_.windows) in_windows += entries.size();
+    int64_t bytes = 0;
+    for (const auto& [key, value] : model_.values) bytes += static_cast<int64_t>(value.size()) + 1;
+    REQUIRE(keys["values"] == static_cast<int64_t>(model_.values.size()));
+    REQUIRE(keys["windows"] == static_cast<int64_t>(in_windows));
+    REQUIRE(value_bytes == bytes);
+  }
+
   void CheckAll() {
     for (int i = 0; i < 400; ++i) {
       const std::string key = "key-" + std::to_string(i);
@@ -245,6 +268,7 @@ TEST_CASE("state comes back from every cut as it was, at every parallelism", "[s
         snapshots = pipeline.Cut();
         at_cut = pipeline.model_;
       }
+      pipeline.CheckSummary(snapshots);
       // What happens after the cut is lost, here and there.
       const int lost = static_cast<int>(pipeline.random()() % 300);
       for (int step = 0; step < lost; ++step) pipeline.Step();

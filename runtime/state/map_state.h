@@ -28,6 +28,8 @@ class MapState {
     MapDeclaration declaration;
     declaration.name = name_;
     declaration.value_type = Serde<MK>::TypeName() + "," + Serde<MV>::TypeName();
+    declaration.key_schema = SchemaOf<MK>();
+    declaration.value_schema = SchemaOf<MV>();
     declaration.ttl = ttl_;
     declaration.make = [ttl = ttl_](TableSpec spec, SkipKey skip_key) -> std::unique_ptr<TableBase> {
       spec.expires = ttl.duration.count() > 0;

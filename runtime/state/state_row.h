@@ -200,6 +200,8 @@ using SkipKey = bool (*)(ByteReader& in);
 struct MapDeclaration {
   std::string name;
   std::string value_type;
+  Schema key_schema;  // of the map's own keys
+  Schema value_schema;
   Ttl ttl;
   std::function<std::unique_ptr<TableBase>(TableSpec spec, SkipKey skip_key)> make;
   void (*leave)(TableBase& table, uint32_t slot) = nullptr;  // the key's handling is over

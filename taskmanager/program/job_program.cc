@@ -1,4 +1,4 @@
-// The main of every job program: run alone, plan, worker.
+// The main of every job program: run alone, plan, worker, state.
 #include <penstock/job.h>
 
 #include <string>
@@ -9,6 +9,7 @@
 #include "taskmanager/program/alone_mode.h"
 #include "taskmanager/program/job_graph.h"
 #include "taskmanager/program/plan_mode.h"
+#include "taskmanager/program/state_mode.h"
 #include "taskmanager/worker/run_worker.h"
 
 namespace penstock {
@@ -18,6 +19,7 @@ int RunJobProgram(const JobDefinition& job, int argc, char** argv) {
   log::Init(job.name);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   if (!arguments.empty() && arguments[0] == "plan") return program::RunPlan(job);
+  if (!arguments.empty() && arguments[0] == "state") return program::RunState();
   if (!arguments.empty() && arguments[0] == "worker") {
     return worker::RunWorker(program::MakeExecutorFactory(job), program::ProcessRegistry());
   }

@@ -159,6 +159,58 @@ class Checkpoints(SystemTest):
         self.cluster.cancel(again)
         self.cluster.stop()
 
+    def test_a_changed_program_is_told_before_it_starts(self):
+        count = 20_000
+        job = self.start(count, interval="1 h")
+        self.cluster.await_status(job, "it counts", lambda status: status["records_in"] > 3000)
+        saved = json.loads(self.ok("stop", job, "--savepoint", os.path.join(self.cluster.folder, "saved"), "--json"))
+        path = saved["location"]
+        # What lies in it.
+        shown = json.loads(self.ok("state", "inspect", path, program("system_counting"), "--json"))
+        self.assertEqual((shown["kind"], shown["uid"], shown["parallelism"]), ("savepoint", "system-counting", 2))
+        counts = next(op for vertex in shown["vertices"] for op in vertex["operators"] if op["uid"] == "counts")
+        self.assertEqual(counts["states"][0], {"name": "count", "kind": "value", "key_type": "int64",
+                                               "value_type": "int64", "ttl_ms": 0})
+        rows = next(table for table in shown["tables"] if table["uid"] == "counts")
+        self.assertEqual((rows["keys"], rows["key"], rows["key_bytes"]), (KEYS, "int64", 8 * KEYS))
+        self.assertIn("100 keys", self.ok("state", "inspect", path, program("system_counting")))
+        self.assertNotIn("table", self.ok("state", "inspect", path))
+
+        def diff(*arguments):
+            result = self.cluster.cli("savepoint", "diff", path, program("system_counting"), "--json", "--",
+                                      "--out", self.out, *arguments)
+            return result, {change["uid"] + "/" + change["state"]: change["verdict"]
+                            for change in json.loads(result.stdout)["changes"]}
+
+        same, verdicts = diff()
+        self.assertEqual(same.returncode, OK)
+        self.assertEqual(verdicts, {"counts/count": "matched", "numbers/": "matched"})
+        text, verdicts = diff("--state", "text")
+        self.assertEqual(text.returncode, REFUSED)
+        self.assertEqual(verdicts["counts/count"], "incompatible")
+        _, verdicts = diff("--uid", "other")
+        self.assertEqual(verdicts, {"counts/count": "missing", "other/count": "new", "numbers/": "matched"})
+
+        def refused(*arguments):
+            return self.cluster.cli("run", "-d", f"-Dexecution.checkpointing.dir={self.storage}", "-s", path,
+                                    program("system_counting"), "--", "--out", self.out, *arguments)
+
+        result = refused("--state", "text")
+        self.assertEqual(result.returncode, REFUSED)
+        self.assertIn("was int64 -> {count:int64}, is int64 -> {count:string}", result.stderr)
+        self.assertIn("give the changed state another name", result.stderr)
+        result = refused("--uid", "other")
+        self.assertEqual(result.returncode, REFUSED)
+        self.assertIn("operator 'counts' state 'count'", result.stderr)
+        self.assertIn("--allow-non-restored-state", result.stderr)
+        again = self.start(count, "-s", path, "--allow-non-restored-state", arguments=("--uid", "other"))
+        self.cluster.await_state(again, "FINISHED")
+        # The source went on, the counts began anew.
+        lines = self.lines()
+        self.assertEqual(len(lines), count)
+        self.assertLess(len(set(lines)), count)
+        self.cluster.stop()
+
     def test_a_job_without_storage_says_so(self):
         job = self.cluster.submit("system_counting", "--count", "100000", "--out", self.out)
         self.cluster.await_running(job)

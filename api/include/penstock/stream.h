@@ -283,7 +283,7 @@ class KeyedStream {
       return std::make_unique<KeyedProcessOperator<T, K, KeyOf, Out, Fn>>(key_of, fn);
     };
     LogicalNode node = detail::MakeNode<Out>("process", std::move(make));
-    node.states = StatesOf(fn, Serde<K>::TypeName());
+    node.states = StatesOf(fn, Serde<K>::TypeName(), SchemaOf<K>());
     return AddNode<Out>(std::move(uid), std::move(node));
   }
 
@@ -320,7 +320,8 @@ class WindowedStream {
     };
     LogicalNode node = detail::MakeNode<WindowResult<K, Value>>("window", std::move(make));
     node.description = "tumbling(" + std::to_string(window_.size_ms) + " ms) event time";
-    node.states = {{"windows", "window", Serde<K>::TypeName(), Serde<Accumulator>::TypeName(), 0}};
+    node.states = {{"windows", "window", Serde<K>::TypeName(), Serde<Accumulator>::TypeName(), 0,
+                    SchemaOf<K>().Encode(), SchemaOf<Accumulator>().Encode()}};
     return keyed_.template AddNode<WindowResult<K, Value>>(std::move(uid), std::move(node));
   }
 
