@@ -62,6 +62,7 @@ void AddJobCommands(CLI::App* app, CommandLine* line) {
   run->add_option("job", line->run.program, "The job program, or a bundle")->required();
   run->add_option("arguments", line->run.arguments, "The job's own arguments, after --");
   run->add_option("-p,--parallelism", line->run.parallelism, "Parallelism of the job")->check(CLI::Range(1, 32768));
+  run->add_option("--uid", line->run.uid, "Run it under this uid, beside the job of the program's own: a clone");
   run->add_flag("-d,--detached", line->run.detached, "Return once the job is submitted");
   run->add_flag("--bundle", line->run.bundle, "Send the program's shared libraries along");
   CLI::Option* from = run->add_option("-s,--savepoint", line->run.savepoint, "Begin from this savepoint or checkpoint");

@@ -75,7 +75,7 @@ absl::StatusOr<ExitCode> RunJob(const CommandContext& context, const RunOptions&
   PENSTOCK_ASSIGN_OR_RETURN(const Config config, LoadConfig(context));
   PENSTOCK_ASSIGN_OR_RETURN(const auto defines, ParseDefines(context.defines));
   PENSTOCK_ASSIGN_OR_RETURN(
-      const Plan plan,
+      Plan plan,
       MakePlan({.program = options.program,
                 .arguments = options.arguments,
                 .parallelism = options.parallelism > 0 ? options.parallelism
@@ -83,6 +83,7 @@ absl::StatusOr<ExitCode> RunJob(const CommandContext& context, const RunOptions&
                 .key_groups = static_cast<int>(config.GetInt("pipeline.max-parallelism")),
                 .timeout_ms = options.plan_timeout_ms}));
   std::fputs(plan.messages.c_str(), stderr);
+  if (!options.uid.empty()) plan.json["uid"] = options.uid;
 
   const TemporaryBundle bundle;
   std::string file = options.program;

@@ -22,10 +22,10 @@ struct RestorePoint {
   std::string generation;
   std::string manifest_name;
   std::string directory;  // that its files are relative to
-  std::string storage;    // URI, of a savepoint outside of the job's own storage; else empty
-  bool is_savepoint = false;
   // Somebody has said that what sinks have committed since may be written again.
   bool allow_duplicates = false;
+  std::string storage;  // URI, of a savepoint outside of the job's own storage; else empty
+  bool is_savepoint = false;
 
   // The same checkpoint, or a copy of it.
   bool SameAs(const RestorePoint& other) const { return id == other.id && generation == other.generation; }

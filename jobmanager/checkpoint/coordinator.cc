@@ -15,12 +15,6 @@ namespace {
 constexpr int64_t kFirstCheckpointRetryMs = 1'000;
 constexpr int64_t kNever = INT64_MAX;
 
-int WidthOf(const proto::JobGraph& graph) {
-  int widest = 0;
-  for (const proto::Vertex& vertex : graph.vertices()) widest = std::max(widest, vertex.parallelism());
-  return widest;
-}
-
 }  // namespace
 
 CheckpointCoordinator::CheckpointCoordinator(CheckpointConfig config, proto::JobGraph graph, const Clock& clock,
@@ -33,6 +27,7 @@ void CheckpointCoordinator::SetGraph(proto::JobGraph graph) {
   graph_ = std::move(graph);
   subtasks_.clear();
   for (const proto::Vertex& vertex : graph_.vertices()) {
+    widest_parallelism_ = std::max(widest_parallelism_, vertex.parallelism());
     for (int32_t i = 0; i < vertex.parallelism(); ++i) subtasks_.emplace(vertex.id(), i);
   }
 }
@@ -58,7 +53,6 @@ void CheckpointCoordinator::BeginAttempt(uint32_t attempt) {
   running_ = false;
   sources_started_ = false;
   stopped_ = false;
-  widest_ = std::max(widest_, WidthOf(graph_));
   if (parent_) ++counts_.restored;
 }
 
@@ -72,14 +66,14 @@ proto::CheckpointPlan CheckpointCoordinator::Plan() const {
   plan.set_cluster_id(config_.cluster_id);
   plan.set_interval_ms(config_.interval_ms);
   plan.set_timeout_ms(config_.timeout_ms);
-  plan.set_widest_parallelism(widest_);
+  plan.set_widest_parallelism(widest_parallelism_);
   if (parent_) {
     plan.set_restore_manifest(parent_->manifest_name);
     plan.set_restore_id(parent_->id);
     plan.set_restore_generation(parent_->generation);
     plan.set_restore_directory(parent_->directory);
-    plan.set_restore_storage(parent_->storage);
     plan.set_allow_duplicates(parent_->allow_duplicates);
+    plan.set_restore_storage(parent_->storage);
   }
   return plan;
 }
@@ -270,7 +264,6 @@ void CheckpointCoordinator::OnManifestDecided() {
   const uint64_t request = in_flight_->request;
   stopped_ = stops;
   restore_ = stored.point;
-  widest_ = WidthOf(graph_);
   retained_.push_back(std::move(stored));
   deciding_.reset();
   in_flight_.reset();

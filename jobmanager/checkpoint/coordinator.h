@@ -119,6 +119,7 @@ class CheckpointCoordinator {
 
   proto::JobGraph graph_;
   std::set<Subtask> subtasks_;
+  int32_t widest_parallelism_ = 0;  // of all graphs so far: sinks end what wider attempts may have left open
   bool read_ = false;
   uint64_t next_id_ = 0;
   std::optional<RestorePoint> restore_;
@@ -126,7 +127,6 @@ class CheckpointCoordinator {
   std::set<std::string> seen_files_;       // that some ack has named and that may still exist
 
   uint32_t attempt_ = 0;
-  int widest_ = 0;  // parallelism, of all attempts since restore_
   std::string generation_;
   std::optional<RestorePoint> parent_;  // what this generation began from
   bool running_ = false;                // all subtasks of the attempt are RUNNING

@@ -190,6 +190,20 @@ TEST_CASE("a restart begins from the newest decided checkpoint under a new gener
   CHECK(s.Triggered() == 2u);
 }
 
+TEST_CASE("attempts are told how wide the job has been, also after it was made narrower", "[coordinator]") {
+  Scenario s;
+  s.Start();
+  CHECK(s.coordinator->Plan().widest_parallelism() == 2);
+  proto::JobGraph graph;
+  graph.set_uid("job");
+  graph.add_vertices()->set_id("v");
+  for (const int parallelism : {5, 1}) {
+    graph.mutable_vertices(0)->set_parallelism(parallelism);
+    s.coordinator->SetGraph(graph);
+  }
+  CHECK(s.coordinator->Plan().widest_parallelism() == 5);
+}
+
 TEST_CASE("who finds that another has decided its id stops at once", "[coordinator]") {
   Scenario s;
   s.Start();

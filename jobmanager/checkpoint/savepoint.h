@@ -20,9 +20,9 @@ namespace penstock::jobmanager {
 
 struct SavepointCopy {
   Storage& from;
+  const StorageOptions& options;  // how the directory is reached
   RestorePoint point;
-  std::string directory;  // URI; the savepoint becomes a directory in it
-  const StorageOptions& options;
+  std::string directory;                                      // URI; the savepoint becomes a directory in it
   std::function<void(int64_t copied, int64_t all)> progress;  // bytes
   const std::atomic<bool>& stop;
 };
@@ -45,7 +45,7 @@ class SavepointCopier {
 
  private:
   const std::shared_ptr<Storage> storage_;
-  const StorageOptions options_;  // of the storages that savepoints are copied to
+  const StorageOptions options_;
   std::atomic<bool> stop_{false};
   Actor actor_;
 };

@@ -29,11 +29,11 @@ bool HasExactlyOnceSink(const proto::JobGraph& graph) {
 }
 
 // What was asked for by name. newest: of the same uid.
-absl::StatusOr<RestorePoint> ChooseAt(const JobSubmission& submission, const std::string& storage_uri, Storage& storage,
-                                      const StorageOptions& options, const StoredCheckpoint* newest,
-                                      bool repeats_output) {
+absl::StatusOr<RestorePoint> ChooseAt(const JobSubmission& submission, const JobOptions& options, Storage& storage,
+                                      const StoredCheckpoint* newest, bool repeats_output) {
   const std::string& path = submission.restore.path;
-  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found, FindSavepoint(path, storage_uri, &storage, options));
+  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found,
+                            FindSavepoint(path, options.checkpoints.storage, &storage, options.storage));
   if (found.manifest.kind() == proto::Manifest::TOMBSTONE) {
     return FailedPrecondition("{} is no checkpoint: it was given up ({})", path, found.manifest.reason());
   }
@@ -56,8 +56,7 @@ absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submissi
   const StoredCheckpoint* newest = stored.checkpoints.empty() ? nullptr : &stored.checkpoints.back();
   const bool repeats_output = HasExactlyOnceSink(submission.graph) && !request.allow_duplicates;
   if (!request.path.empty()) {
-    PENSTOCK_ASSIGN_OR_RETURN(RestorePoint chosen, ChooseAt(submission, options.checkpoints.storage, storage,
-                                                            options.storage, newest, repeats_output));
+    PENSTOCK_ASSIGN_OR_RETURN(RestorePoint chosen, ChooseAt(submission, options, storage, newest, repeats_output));
     return std::optional<RestorePoint>(std::move(chosen));
   }
   if (!stored.damaged.empty() && (request.resume || newest == nullptr) && !request.allow_empty) {

@@ -13,8 +13,8 @@ JobActor::JobActor(const std::string& id, JobSubmission submission, JobOptions o
       clock_(clock),
       cluster_(cluster),
       listener_(listener),
-      store_(std::move(store)),
       storage_options_(options.storage),
+      store_(std::move(store)),
       job_(id, std::move(submission), std::move(options), std::move(strategy), std::move(start), clock, *this),
       actor_("job-" + id.substr(0, 8), clock) {}
 

@@ -70,8 +70,8 @@ class JobActor final : private JobEffects {
   ClusterActor& cluster_;
   JobListener& listener_;
 
-  const std::unique_ptr<CheckpointStore> store_;  // null: the job takes no checkpoints
   const StorageOptions storage_options_;
+  const std::unique_ptr<CheckpointStore> store_;  // null: the job takes no checkpoints
 
   // The actor's thread only.
   std::unique_ptr<SavepointCopier> copier_;  // made for the first copy

@@ -57,12 +57,13 @@ void Job::OnSavepointCopied(uint64_t request, const absl::StatusOr<std::string>&
 }
 
 absl::StatusOr<uint64_t> Job::Rescale(proto::JobGraph graph) {
-  if (graph.uid() != submission_.graph.uid() || graph.hash() != submission_.graph.hash()) {
+  if (graph.hash() != submission_.graph.hash()) {
     return FailedPrecondition(
         "this is the graph of another job (uid '{}', hash {}) than job {} runs (uid '{}', hash {}): a rescale changes "
         "the parallelism only; stop with a savepoint and run the new program with -s",
         graph.uid(), graph.hash(), id_, submission_.graph.uid(), submission_.graph.hash());
   }
+  graph.set_uid(submission_.graph.uid());  // of a clone: given when it was submitted
   if (graph.key_groups() != submission_.graph.key_groups()) {
     return FailedPrecondition("the graph has {} key groups, the job {}: they can't change with state",
                               graph.key_groups(), submission_.graph.key_groups());

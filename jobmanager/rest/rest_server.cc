@@ -87,8 +87,8 @@ http::Router RestServer::Parts::MakeRouter() {
   http::Router router;
   AddFlinkRoutes(&context, &router);
   AddJobRoutes(&context, &router);
-  AddCheckpointRoutes(&context, &router);
   AddMemoryRoutes(&context, &router);
+  AddCheckpointRoutes(&context, &router);
   AddProgramRoutes(&context, &router);
   AddProcessRoutes(&context, &router);
   if (context.options.ui_dir.empty()) {

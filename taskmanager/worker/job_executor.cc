@@ -179,10 +179,6 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
   if (plan.enabled()) {
     PENSTOCK_ASSIGN_OR_RETURN(storage, OpenStorage(plan.storage(), options_.storage));
   }
-  std::shared_ptr<Storage> restored_from = storage;
-  if (!plan.restore_storage().empty()) {
-    PENSTOCK_ASSIGN_OR_RETURN(restored_from, OpenStorage(plan.restore_storage(), options_.storage));
-  }
   AttemptOrigin began{.checkpoints = plan.enabled(),
                       .cluster_id = plan.cluster_id(),
                       .job_uid = plan.job_uid(),
@@ -193,6 +189,10 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
                       .checkpoint_interval_ms = plan.interval_ms(),
                       .checkpoint_timeout_ms = plan.timeout_ms(),
                       .local_directory = options_.work_dir};
+  std::shared_ptr<Storage> restored_from = storage;
+  if (!plan.restore_storage().empty()) {
+    PENSTOCK_ASSIGN_OR_RETURN(restored_from, OpenStorage(plan.restore_storage(), options_.storage));
+  }
   PENSTOCK_ASSIGN_OR_RETURN(const std::optional<RestoreSource> source,
                             ReadRestore(plan, std::move(restored_from), began));
   const auto origin = std::make_shared<const AttemptOrigin>(std::move(began));

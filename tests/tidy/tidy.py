@@ -17,7 +17,7 @@ LINE_CHARS_MAX = 120
 # schema is the part of state that needs no RocksDB.
 RUNTIME_BELOW_TASK = {"schema", "core", "metrics", "graph", "record", "exchange", "time", "state", "checkpoint"}
 CONTRACT = {"operator.h", "operator_state.h", "source.h", "sink.h", "function_context.h", "factories.h", "attempt_origin.h", "sink_log.h",
-            "committer.h", "two_phase_sink.h"}
+            "committer.h", "two_phase_sink.h", "sink_admin.h"}
 MAY_INCLUDE = {
     "proto": set(),
     "runtime/core": set(),

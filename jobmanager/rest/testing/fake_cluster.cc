@@ -126,13 +126,13 @@ JobSnapshot SampleJob(JobState state) {
     for (int i = 0; i < vertex.parallelism(); ++i) shown.subtasks.push_back(SampleSubtask(vertex, i, state));
     job.vertices.push_back(std::move(shown));
   }
-  job.checkpoints = std::make_shared<const CheckpointsView>(SampleCheckpoints());
   proto::MemoryUse use;
   use.set_holder("hot state");
   use.set_budget_bytes(300 << 20);
   use.set_used_bytes(100 << 20);
   job.worker_memory = {
       {.taskmanager_id = "tm-1", .pid = 4711, .grant_bytes = 512 << 20, .rss_bytes = 200 << 20, .uses = {use}}};
+  job.checkpoints = std::make_shared<const CheckpointsView>(SampleCheckpoints());
   if (state == JobState::kFailed) {
     FailureSnapshot failure{.time_ms = kStartMs + 4000,
                             .task_name = "sessions -> out (1/2)",

@@ -27,6 +27,7 @@
 #include "runtime/record/serde.h"
 #include "runtime/record/time.h"
 #include "runtime/task/sink.h"
+#include "runtime/task/sink_admin.h"
 #include "runtime/task/source.h"
 
 namespace penstock::kafka {
@@ -169,6 +170,7 @@ struct Sink {
   absl::Status Validate() const;
   std::string Describe() const;
   Delivery DeliveryGuarantee() const { return delivery; }
+  std::shared_ptr<const SinkAdmin> Admin() const;  // of its transactions; null without
   template <Writable T>
   std::unique_ptr<SinkWriter<T>> CreateWriter() const;
 };
@@ -195,6 +197,7 @@ struct SinkOf {
   }
   std::string Describe() const { return sink.Describe(); }
   Delivery DeliveryGuarantee() const { return sink.delivery; }
+  std::shared_ptr<const SinkAdmin> Admin() const { return sink.Admin(); }
 
   template <class U>
   requires std::same_as<T, U> std::unique_ptr<SinkWriter<U>> CreateWriter()
