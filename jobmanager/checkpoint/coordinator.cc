@@ -15,12 +15,6 @@ namespace {
 constexpr int64_t kFirstCheckpointRetryMs = 1'000;
 constexpr int64_t kNever = INT64_MAX;
 
-int WidthOf(const proto::JobGraph& graph) {
-  int widest = 0;
-  for (const proto::Vertex& vertex : graph.vertices()) widest = std::max(widest, vertex.parallelism());
-  return widest;
-}
-
 }  // namespace
 
 CheckpointCoordinator::CheckpointCoordinator(CheckpointConfig config, proto::JobGraph graph, const Clock& clock,
@@ -76,7 +70,6 @@ void CheckpointCoordinator::BeginAttempt(uint32_t attempt) {
   running_ = false;
   sources_started_ = false;
   stopped_ = false;
-  widest_ = std::max(widest_, WidthOf(graph_));
   if (parent_) ++counts_.restored;
 }
 
@@ -292,7 +285,6 @@ void CheckpointCoordinator::OnManifestDecided() {
   const uint64_t request = in_flight_->request;
   stopped_ = stops;
   restore_ = stored.point;
-  widest_ = WidthOf(graph_);
   retained_.push_back(std::move(stored));
   deciding_.reset();
   in_flight_.reset();

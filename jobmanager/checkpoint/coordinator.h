@@ -133,7 +133,6 @@ class CheckpointCoordinator {
   std::set<std::string> seen_files_;       // that some ack has named and that may still exist
 
   uint32_t attempt_ = 0;
-  int widest_ = 0;  // parallelism, of all attempts since restore_
   std::string generation_;
   std::optional<RestorePoint> parent_;  // what this generation began from
   bool running_ = false;                // all subtasks of the attempt are RUNNING

@@ -82,7 +82,7 @@ void SavepointCopier::Copy(RestorePoint point, std::string directory, std::funct
                            std::function<void(absl::StatusOr<std::string>)> done) {
   actor_.Post([this, point = std::move(point), directory = std::move(directory), progress = std::move(progress),
                done = std::move(done)] {
-    done(CopySavepoint({*storage_, point, directory, options_, progress, stop_}));
+    done(CopySavepoint({*storage_, options_, point, directory, progress, stop_}));
   });
 }
 

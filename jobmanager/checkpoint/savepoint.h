@@ -20,9 +20,9 @@ namespace penstock::jobmanager {
 
 struct SavepointCopy {
   Storage& from;
+  const StorageOptions& options;  // how the directory is reached
   RestorePoint point;
-  std::string directory;  // URI; the savepoint becomes a directory in it
-  const StorageOptions& options;
+  std::string directory;                                      // URI; the savepoint becomes a directory in it
   std::function<void(int64_t copied, int64_t all)> progress;  // bytes
   const std::atomic<bool>& stop;
 };
