@@ -223,7 +223,9 @@ void CheckpointCoordinator::OnDecided(uint64_t id, bool won) {
                     "it over",
                     id, graph_.uid()));
   }
-  if (deciding_) OnManifestDecided();
+  const bool sealed = !deciding_.has_value();
+  if (!sealed) OnManifestDecided();
+  if (finished_ && !sealed) return DeleteAll();  // a checkpoint that was decided after the end goes like the others
   if (!delete_when_sealed_.empty()) effects_.Delete(std::exchange(delete_when_sealed_, {}));
   TriggerWhenDue();
 }
@@ -300,7 +302,8 @@ void CheckpointCoordinator::Retire() {
 }
 
 void CheckpointCoordinator::DeleteAll() {
-  std::vector<std::string> names;
+  finished_ = true;
+  std::vector<std::string> names = std::exchange(delete_when_sealed_, {});
   for (auto at = retained_.begin(); at != retained_.end();) {
     if (at->kind != proto::Manifest::CHECKPOINT) {
       ++at;

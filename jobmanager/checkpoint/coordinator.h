@@ -120,6 +120,7 @@ class CheckpointCoordinator {
   std::optional<proto::Manifest> deciding_;
   int64_t next_trigger_ms_ = 0;  // monotonic
   int failures_in_a_row_ = 0;
+  bool finished_ = false;  // DeleteAll was called
   std::vector<std::string> delete_when_sealed_;
   std::deque<CheckpointRequest> requests_;
   uint64_t next_request_ = 1;
