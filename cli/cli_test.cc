@@ -209,6 +209,117 @@ TEST_CASE("list, status, logs and cancel", "[cli]") {
   CHECK(Has(unknown.err, "not found"));
 }
 
+// The fake JobManager answers each request at once: as completed, or as failed for this reason.
+void AnswerRequests(FakeCluster* cluster, const std::string& failure, JobState then, int parallelism = 2) {
+  cluster->commands().OnRequest([=](const jobmanager::CheckpointRequest& request) {
+    jobmanager::JobSnapshot job = jobmanager::testing::SampleJob(then);
+    jobmanager::CheckpointsView view = jobmanager::testing::SampleCheckpoints();
+    jobmanager::RequestRecord record{.request = request, .triggered = true, .decided = true, .checkpoint_id = 12};
+    record.outcome =
+        failure.empty() ? jobmanager::CheckpointOutcome::kCompleted : jobmanager::CheckpointOutcome::kAborted;
+    record.failure = failure;
+    record.location = request.directory.empty() ? "file:///checkpoints/jobs/sample-v1/manifests/12"
+                                                : request.directory + "/savepoint-12";
+    view.requests.push_back(record);
+    job.checkpoints = std::make_shared<const jobmanager::CheckpointsView>(std::move(view));
+    job.parallelism = parallelism;
+    job.attempt = 2;
+    cluster->Show({.jobs = {std::make_shared<const jobmanager::JobSnapshot>(std::move(job))}});
+  });
+}
+
+TEST_CASE("run says what the job begins from", "[cli]") {
+  Cli cli;
+  const auto restore_of = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"run", "-d"});
+    words.push_back(PENSTOCK_PLAN_JOB);
+    const auto result = cli.Run(words);
+    INFO(result.err);
+    CHECK(result.exit_code == kExitOk);
+    return cli.cluster.commands().submissions().back().restore;
+  };
+  CHECK(restore_of({"-s", "s3://b/x"}).path == "s3://b/x");
+  CHECK(restore_of({"-s", cli.cluster.folder()}).path == fs::absolute(cli.cluster.folder()).string());
+  CHECK(restore_of({"--resume", "--allow-duplicates"}).resume);
+  CHECK(restore_of({"--resume", "--allow-duplicates"}).allow_duplicates);
+  CHECK(restore_of({"--allow-empty"}).allow_empty);
+  CHECK(restore_of({"-s", "x", "--allow-non-restored-state"}).allow_non_restored);
+  CHECK(cli.Run({"run", "-d", "-s", "x", "--resume", PENSTOCK_PLAN_JOB}).exit_code == kExitUsage);
+  CHECK(cli.Run({"run", "-d", "--allow-empty", "--resume", PENSTOCK_PLAN_JOB}).exit_code == kExitUsage);
+}
+
+TEST_CASE("savepoint, checkpoint and stop wait for the outcome", "[cli]") {
+  Cli cli;
+  AnswerRequests(&cli.cluster, "", JobState::kRunning);
+  CHECK(cli.Run({"savepoint", kJobId, "file:///there"}).out ==
+        "Savepoint completed. Path: file:///there/savepoint-12\n");
+  CHECK(json::parse(cli.Run({"savepoint", kJobId, "--json"}).out) ==
+        json{{"jobid", kJobId},
+             {"id", 12},
+             {"kind", "savepoint"},
+             {"location", "file:///checkpoints/jobs/sample-v1/manifests/12"}});
+  CHECK(Has(cli.Run({"checkpoint", kJobId}).out, "Checkpoint 12 of job"));
+  AnswerRequests(&cli.cluster, "", JobState::kFinished);
+  CHECK(Has(cli.Run({"stop", kJobId, "--drain", "--savepoint", "/there"}).out, "Path: /there/savepoint-12"));
+  const auto requests = cli.cluster.commands().requests();
+  REQUIRE(requests.size() == 4);
+  CHECK(requests[0].kind == proto::Manifest::SAVEPOINT);
+  CHECK(requests[2].kind == proto::Manifest::CHECKPOINT);
+  CHECK(requests[3].ending == proto::TriggerCheckpoint::DRAIN);
+}
+
+TEST_CASE("a savepoint that fails or is refused says why", "[cli]") {
+  Cli cli;
+  AnswerRequests(&cli.cluster, "no space left on w1", JobState::kRunning);
+  const auto failed = cli.Run({"savepoint", kJobId});
+  CHECK(failed.exit_code == kExitFailed);
+  CHECK(failed.err == "penstock: no space left on w1\n");
+  AnswerRequests(&cli.cluster, "", JobState::kFailed);
+  const auto stopped = cli.Run({"stop", kJobId});
+  CHECK(stopped.exit_code == kExitFailed);
+  CHECK(Has(stopped.err, "the savepoint was taken (file:///checkpoints/jobs/sample-v1/manifests/12), but the job is"));
+  cli.cluster.commands().RefuseCheckpoints(FailedPrecondition("the job takes no checkpoints"));
+  CHECK(cli.Run({"checkpoint", kJobId}).exit_code == kExitRefused);
+  CHECK(cli.Run({"savepoint", "abc"}).exit_code == kExitUsage);
+  CHECK(cli.Run({"savepoint", std::string(32, '0')}).exit_code == kExitFailed);
+}
+
+TEST_CASE("rescale plans the job's own program again and waits until it runs", "[cli]") {
+  Cli cli;
+  AnswerRequests(&cli.cluster, "", JobState::kRunning, 5);
+  const auto result = cli.Run({"rescale", kJobId, "-p", "5", "--program", PENSTOCK_PLAN_JOB});
+  INFO(result.err);
+  CHECK(result.out == std::string("Job ") + kJobId + " runs at parallelism 5 (it was 2), attempt 2\n");
+  REQUIRE(cli.cluster.commands().rescales().size() == 1);
+  CHECK(cli.cluster.commands().rescales()[0].parallelism() == 5);
+
+  // Without --program it takes the JobManager's copy.
+  const std::string bytes = ReadFile(PENSTOCK_PLAN_JOB);
+  auto upload = cli.cluster.programs().BeginUpload(Sha256Of(bytes), 0, static_cast<int64_t>(bytes.size()));
+  REQUIRE(upload.ok());
+  REQUIRE((*upload)->Write(bytes).ok());
+  REQUIRE((*upload)->Finish().ok());
+  jobmanager::JobSnapshot job = jobmanager::testing::SampleJob(JobState::kRunning);
+  job.digest = Sha256Of(bytes);
+  job.arguments = {"ok"};
+  cli.cluster.Show({.jobs = {std::make_shared<const jobmanager::JobSnapshot>(job)}});
+  const auto again = cli.Run({"rescale", kJobId, "-p", "5", "--json"});
+  INFO(again.err);
+  CHECK(json::parse(again.out)["to"] == 5);
+  cli.cluster.ShowJob(JobState::kFinished);
+  CHECK(cli.Run({"rescale", kJobId, "-p", "5"}).exit_code == kExitRefused);
+  CHECK(cli.Run({"rescale", kJobId, "-p", "0"}).exit_code == kExitUsage);
+}
+
+TEST_CASE("status tells of checkpoints", "[cli]") {
+  Cli cli;
+  const std::string status = cli.Run({"status", kJobId}).out;
+  CHECK(Has(status, "checkpoints: 2 completed, 1 failed"));
+  CHECK(Has(status, "last: checkpoint 9, 3.9 KB (400 B written) in 50 ms"));
+  CHECK(Has(status, "failed: checkpoint 8: not complete after 600000 ms"));
+  CHECK(Has(status, "restored from checkpoint 3 at file:///checkpoints/jobs/sample-v1/manifests/3"));
+}
+
 TEST_CASE("info prints the graph as text or JSON", "[cli]") {
   Cli cli;
   const auto text = cli.Run({"info", "-p", "4", PENSTOCK_PLAN_JOB});

@@ -6,9 +6,11 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "cli/checkpoint_commands.h"
 #include "cli/job_watch.h"
 #include "cli/plan_text.h"
 #include "runtime/core/bundle.h"
+#include "runtime/core/clock.h"
 #include "runtime/core/ids.h"
 #include "runtime/core/status.h"
 #include "runtime/core/units.h"
@@ -21,11 +23,6 @@ using nlohmann::json;
 
 constexpr char kWorkerLogSuffix[] = ".err";
 constexpr int64_t kLogPieceBytes = 1 << 20;
-
-absl::Status CheckJobId(const std::string& job_id) {
-  if (JobId::Parse(job_id).ok()) return absl::OkStatus();
-  return InvalidArgument("'{}' is no job id (32 hex digits); `penstock list -a` shows them", job_id);
-}
 
 bool IsTerminal(const std::string& state) { return state == "FINISHED" || state == "FAILED" || state == "CANCELED"; }
 
@@ -75,6 +72,11 @@ absl::StatusOr<std::string> ReadWholeLog(RestClient* client, const WorkerLog& lo
 }
 
 }  // namespace
+
+absl::Status CheckJobId(const std::string& job_id) {
+  if (JobId::Parse(job_id).ok()) return absl::OkStatus();
+  return InvalidArgument("'{}' is no job id (32 hex digits); `penstock list -a` shows them", job_id);
+}
 
 absl::Status ListJobs(const CommandContext& context, bool all) {
   PENSTOCK_ASSIGN_OR_RETURN(RestClient client, Connect(context));
@@ -147,6 +149,7 @@ std::string StatusText(const json& status) {
   text += fmt::format("  in {} records ({:.0f}/s), out {} records ({:.0f}/s)\n", status.value("records_in", int64_t{0}),
                       status.value("records_in_per_second", 0.0), status.value("records_out", int64_t{0}),
                       status.value("records_out_per_second", 0.0));
+  if (status.contains("checkpoints")) text += CheckpointsText(status["checkpoints"], Clock::System().NowMs());
   for (const json& vertex : status["vertices"]) {
     text += fmt::format("  {:<11} {} x{}: in {} ({:.0f}/s), out {} ({:.0f}/s)", vertex.value("state", ""),
                         vertex.value("name", ""), vertex.value("parallelism", 0),

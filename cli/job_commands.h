@@ -12,6 +12,9 @@
 
 namespace penstock::cli {
 
+// InvalidArgument: not 32 hex digits.
+absl::Status CheckJobId(const std::string& job_id);
+
 absl::Status ListJobs(const CommandContext& context, bool all);
 absl::Status CancelJob(const CommandContext& context, const std::string& job_id);
 absl::Status ShowStatus(const CommandContext& context, const std::string& job_id);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 
+#include "cli/checkpoint_commands.h"
 #include "cli/cluster_commands.h"
 #include "cli/command_context.h"
 #include "cli/config_commands.h"
@@ -31,6 +32,8 @@ struct CommandLine {
   PlanRequest info;
   BundleOptions bundle;
   ClusterStartOptions cluster;
+  StopOptions stop;  // savepoint and checkpoint, too
+  RescaleOptions rescale;
   std::string job_id;
   std::string key;
   bool all = false;
@@ -56,8 +59,20 @@ void AddJobCommands(CLI::App* app, CommandLine* line) {
   run->add_option("job", line->run.program, "The job program, or a bundle")->required();
   run->add_option("arguments", line->run.arguments, "The job's own arguments, after --");
   run->add_option("-p,--parallelism", line->run.parallelism, "Parallelism of the job")->check(CLI::Range(1, 32768));
+  run->add_option("--uid", line->run.uid, "Run it under this uid, beside the job of the program's own: a clone");
   run->add_flag("-d,--detached", line->run.detached, "Return once the job is submitted");
   run->add_flag("--bundle", line->run.bundle, "Send the program's shared libraries along");
+  CLI::Option* from = run->add_option("-s,--savepoint", line->run.savepoint, "Begin from this savepoint or checkpoint");
+  CLI::Option* resume =
+      run->add_flag("--resume", line->run.resume, "Begin from the newest checkpoint of the job's uid");
+  CLI::Option* empty =
+      run->add_flag("--allow-empty", line->run.allow_empty, "Begin without state, although there are checkpoints");
+  from->excludes(resume)->excludes(empty);
+  resume->excludes(empty);
+  run->add_flag("--allow-non-restored-state,-n", line->run.allow_non_restored,
+                "Leave state behind that the job has no operator for");
+  run->add_flag("--allow-duplicates", line->run.allow_duplicates,
+                "Begin from another than the newest checkpoint, though an exactly-once sink writes again");
   run->add_option("--plan-timeout-ms", line->run.plan_timeout_ms, "How long `plan` may take");
 
   CLI::App* info = AddCommand(app, line, "info", "Show the graph of a job program",
@@ -87,6 +102,30 @@ void AddJobCommands(CLI::App* app, CommandLine* line) {
                                 [line, &context] { return OkOr(ShowMemory(context, line->job_id)); });
   for (CLI::App* command : {cancel, status, logs, memory})
     command->add_option("id", line->job_id, "Job id")->required();
+}
+
+void AddCheckpointCommands(CLI::App* app, CommandLine* line) {
+  CommandContext& context = line->context;
+  CLI::App* savepoint = AddCommand(app, line, "savepoint", "Take a savepoint of a running job", [line, &context] {
+    return OkOr(TakeSavepoint(context, line->stop.job_id, line->stop.directory));
+  });
+  savepoint->add_option("id", line->stop.job_id, "Job id")->required();
+  savepoint->add_option("directory", line->stop.directory, "Where it is copied; default: as configured");
+  CLI::App* checkpoint = AddCommand(app, line, "checkpoint", "Take a checkpoint of a running job now",
+                                    [line, &context] { return OkOr(TakeCheckpoint(context, line->stop.job_id)); });
+  checkpoint->add_option("id", line->stop.job_id, "Job id")->required();
+  CLI::App* stop = AddCommand(app, line, "stop", "End a job with a savepoint",
+                              [line, &context] { return OkOr(StopJob(context, line->stop)); });
+  stop->add_option("id", line->stop.job_id, "Job id")->required();
+  stop->add_flag("--drain", line->stop.drain, "Let all windows and timers fire first: the job is over for good");
+  stop->add_option("--savepoint", line->stop.directory, "Where the savepoint is copied; default: as configured");
+  CLI::App* rescale = AddCommand(app, line, "rescale", "Let a running job go on at another parallelism",
+                                 [line, &context] { return OkOr(RescaleJob(context, line->rescale)); });
+  rescale->add_option("id", line->rescale.job_id, "Job id")->required();
+  rescale->add_option("-p,--parallelism", line->rescale.parallelism, "The new parallelism")
+      ->required()
+      ->check(CLI::Range(1, 32768));
+  rescale->add_option("--program", line->rescale.program, "The job's program; default: the JobManager's copy");
 }
 
 void AddClusterCommands(CLI::App* app, CommandLine* line) {
@@ -133,6 +172,7 @@ int Run(int argc, char** argv) {
   app.require_subcommand(1);
   AddGlobalOptions(&app, &line.context);
   AddJobCommands(&app, &line);
+  AddCheckpointCommands(&app, &line);
   AddClusterCommands(&app, &line);
   try {
     app.parse(argc, argv);

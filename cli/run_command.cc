@@ -41,6 +41,17 @@ absl::Status PackProgram(const std::string& program, const std::string& bundle) 
   return WriteBundle(bundle, files);
 }
 
+json RestoreOf(const RunOptions& options) {
+  std::string path = options.savepoint;
+  std::error_code ignored;
+  if (!path.empty() && std::filesystem::exists(path, ignored)) path = std::filesystem::absolute(path).string();
+  return {{"path", path},
+          {"resume", options.resume},
+          {"allow_empty", options.allow_empty},
+          {"allow_non_restored", options.allow_non_restored},
+          {"allow_duplicates", options.allow_duplicates}};
+}
+
 absl::StatusOr<std::string> Submit(RestClient* client, const std::string& file, const Plan& plan,
                                    const RunOptions& options, const std::map<std::string, std::string>& config) {
   PENSTOCK_ASSIGN_OR_RETURN(const std::string digest, Sha256OfFile(file));
@@ -53,6 +64,7 @@ absl::StatusOr<std::string> Submit(RestClient* client, const std::string& file, 
                                                                          {"digest", digest},
                                                                          {"is_bundle", LooksLikeBundle(file)},
                                                                          {"arguments", options.arguments},
+                                                                         {"restore", RestoreOf(options)},
                                                                          {"config", config}}));
   return answer.value("jobid", "");
 }
@@ -63,7 +75,7 @@ absl::StatusOr<ExitCode> RunJob(const CommandContext& context, const RunOptions&
   PENSTOCK_ASSIGN_OR_RETURN(const Config config, LoadConfig(context));
   PENSTOCK_ASSIGN_OR_RETURN(const auto defines, ParseDefines(context.defines));
   PENSTOCK_ASSIGN_OR_RETURN(
-      const Plan plan,
+      Plan plan,
       MakePlan({.program = options.program,
                 .arguments = options.arguments,
                 .parallelism = options.parallelism > 0 ? options.parallelism
@@ -71,6 +83,7 @@ absl::StatusOr<ExitCode> RunJob(const CommandContext& context, const RunOptions&
                 .key_groups = static_cast<int>(config.GetInt("pipeline.max-parallelism")),
                 .timeout_ms = options.plan_timeout_ms}));
   std::fputs(plan.messages.c_str(), stderr);
+  if (!options.uid.empty()) plan.json["uid"] = options.uid;
 
   const TemporaryBundle bundle;
   std::string file = options.program;

@@ -18,6 +18,12 @@ struct RunOptions {
   bool detached = false;
   bool bundle = false;  // pack the program with its libraries first
   int64_t plan_timeout_ms = 60'000;
+  std::string uid = {};        // instead of the program's own: a clone
+  std::string savepoint = {};  // what it begins from: a path
+  bool resume = false;         // or the newest checkpoint of its uid
+  bool allow_empty = false;
+  bool allow_non_restored = false;
+  bool allow_duplicates = false;
 };
 
 // kExitOk, or in the foreground kExitJobFailed, kExitJobCanceled, kExitInterrupted.

@@ -47,6 +47,11 @@ class Commands {
   // A checkpoint or savepoint, now. The record of that number in the job's snapshot says what becomes of it. NotFound;
   // FailedPrecondition: the job takes no checkpoints, does not run, or stops already.
   virtual absl::StatusOr<uint64_t> RequestCheckpoint(const std::string& job_id, const CheckpointRequest& request) = 0;
+  // The job goes on at the parallelism of `graph`, which its program has planned anew: a checkpoint that ends the
+  // attempt is taken, and the next attempt begins from it. Returns the number of that checkpoint's request. NotFound;
+  // FailedPrecondition: it takes no checkpoints, does not run, is another job's graph, or needs more slots than there
+  // are.
+  virtual absl::StatusOr<uint64_t> Rescale(const std::string& job_id, const proto::JobGraph& graph) = 0;
   // Reads a log file of a TaskManager host ("taskmanager.log", "<job>-<attempt>.stderr", ...) or lists them.
   // `done` runs on a thread of the JobManager, exactly once, at the latest after kLogReadTimeout.
   virtual void ReadTaskManagerLog(const std::string& taskmanager_id, const proto::ReadLog& request,

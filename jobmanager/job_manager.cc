@@ -12,8 +12,10 @@ namespace penstock::jobmanager {
 // Routes between the actors: what hosts, workers and the cluster actor say goes to the actor it is meant for.
 struct JobManager::Parts final : ControlService, ClusterListener {
   Parts(JobManagerOptions options, const Clock& clock)
-      : cluster({options.job.heartbeat_interval_ms, options.job.heartbeat_timeout_ms}, clock, *this),
-        dispatcher(options.job, {clock, cluster, directory, snapshots, options.programs}) {}
+      : cluster({options.job.heartbeat_interval_ms, options.job.heartbeat_timeout_ms, options.job.leader_epoch}, clock,
+                *this),
+        leader_epoch(options.job.leader_epoch),
+        dispatcher(options.job, {clock, cluster, directory, snapshots, options.programs, options.durable}) {}
 
   void OnHostMessage(const HostGatewayPtr& from, proto::HostToJobManager message) override {
     cluster.OnHostMessage(from, std::move(message));
@@ -29,6 +31,7 @@ struct JobManager::Parts final : ControlService, ClusterListener {
     proto::JobManagerToWorker reply;
     reply.set_job_id(message.job_id());
     reply.set_attempt(message.attempt());
+    reply.set_leader_epoch(leader_epoch);
     reply.mutable_welcome()->set_refusal(fmt::format("job {} does not run on this JobManager", message.job_id()));
     from->Send(reply);
     from->Close();
@@ -58,6 +61,7 @@ struct JobManager::Parts final : ControlService, ClusterListener {
   SnapshotHolder snapshots;
   JobDirectory directory;
   ClusterActor cluster;
+  const uint64_t leader_epoch;
   Dispatcher dispatcher;
 };
 
@@ -82,6 +86,8 @@ void JobManager::Stop() {
 }
 
 void JobManager::SetWorkerAddress(const std::string& address) { parts_->dispatcher.SetWorkerAddress(address); }
+
+void JobManager::Recover(StoredJobs jobs) { parts_->dispatcher.Recover(std::move(jobs)); }
 
 Commands& JobManager::commands() { return parts_->dispatcher; }
 ControlService& JobManager::control() { return *parts_; }

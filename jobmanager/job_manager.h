@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "jobmanager/commands.h"
+#include "jobmanager/dispatcher/dispatcher.h"
 #include "jobmanager/job/job.h"
 #include "jobmanager/rpc/gateways.h"
 #include "jobmanager/snapshot.h"
@@ -21,6 +22,7 @@ namespace penstock::jobmanager {
 struct JobManagerOptions {
   JobOptions job;                     // heartbeats, cancellation, restart: of the cluster as a whole
   ProgramSource* programs = nullptr;  // outlives the JobManager; null: jobs run inside this process
+  DurableJobs durable;                // its store outlives the JobManager
 };
 
 class JobManager {
@@ -32,6 +34,8 @@ class JobManager {
 
   // Where workers connect to (host:port). Before the first submission.
   void SetWorkerAddress(const std::string& address);
+  // Goes on with the jobs of a JobManager before this one; after SetWorkerAddress.
+  void Recover(StoredJobs jobs);
 
   Commands& commands();
   ControlService& control();

@@ -73,6 +73,8 @@ struct CheckpointsView {
   CheckpointConfig config;
   CheckpointCounts counts;
   std::vector<CheckpointRecord> history;  // newest first
+  std::vector<RequestRecord> requests;    // newest first
+  int64_t restored_ms = 0;                // when the attempt began
   std::optional<RestorePoint> restored;   // what the attempt began from
   std::optional<RestorePoint> latest;     // what the next one would begin from
 };
@@ -89,6 +91,7 @@ struct JobSnapshot {
   uint32_t attempt = 0;
   int32_t parallelism = 0;
   std::string digest;
+  bool is_bundle = false;
   std::vector<std::string> arguments;
   std::string waits_for;  // why it does not run: "waiting for 4 slots: have 2"; empty otherwise
   proto::JobGraph graph;

@@ -6,30 +6,14 @@
 
 #include "tests/support/sink_conformance.h"
 #include "tests/support/source_conformance.h"
+#include "tests/support/temp_dir.h"
 
 namespace penstock {
 namespace {
 
 using Values = std::vector<std::string>;
 
-// A directory that is removed at the end.
-class TempDir {
- public:
-  TempDir() {
-    std::string path = std::filesystem::temp_directory_path() / "penstock-file-XXXXXX";
-    REQUIRE(mkdtemp(path.data()) != nullptr);
-    path_ = path;
-  }
-  ~TempDir() { std::filesystem::remove_all(path_); }
-  std::string Write(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ + "/" + name) << text;
-    return path_ + "/" + name;
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using testing::TempDir;
 
 absl::StatusOr<Values> ReadLines(const file::Source& source) {
   testing::FakeContext context;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "connectors/file/rolling_writer.h"
 #include "penstock/connectors/file.h"
 #include "runtime/core/status.h"
 
@@ -32,7 +33,7 @@ class Writer final : public SinkWriter<T> {
   }
 
   absl::Status Write(const T& value, TimestampMs) override {
-    const std::string_view line = View(value);
+    const std::string_view line = LineOf(value);
     if (memchr(line.data(), '\n', line.size()) != nullptr) {
       return InvalidArgument("file sink: {}: a record has a line break; write another format", path_);
     }
@@ -53,9 +54,6 @@ class Writer final : public SinkWriter<T> {
   }
 
  private:
-  static std::string_view View(const std::string& value) { return value; }
-  static std::string_view View(const Bytes& value) { return value.view(); }
-
   absl::Status Failure(std::string_view what) const {
     return Unavailable("file sink: {} {} failed: {}", what, path_, strerror(errno));
   }
@@ -104,6 +102,8 @@ class Writer final : public SinkWriter<T> {
 
 absl::Status Sink::Validate() const {
   if (path.empty()) return InvalidArgument("file sink: .path is empty");
+  if (delivery == Delivery::none) return InvalidArgument("file sink: .delivery is none: use Delivery::at_least_once");
+  if (roll_bytes < 1) return InvalidArgument("file sink: .roll_bytes is {}: give a size", roll_bytes);
   return absl::OkStatus();
 }
 
@@ -111,10 +111,12 @@ std::string Sink::Describe() const { return fmt::format("lines in {}", path); }
 
 template <>
 std::unique_ptr<SinkWriter<std::string>> Sink::CreateWriter() const {
+  if (delivery == Delivery::exactly_once) return MakeRollingWriter<std::string>(*this);
   return std::make_unique<Writer<std::string>>(path);
 }
 template <>
 std::unique_ptr<SinkWriter<Bytes>> Sink::CreateWriter() const {
+  if (delivery == Delivery::exactly_once) return MakeRollingWriter<Bytes>(*this);
   return std::make_unique<Writer<Bytes>>(path);
 }
 

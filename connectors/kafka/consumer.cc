@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/core/clock.h"
 #include "runtime/core/status.h"
 
 namespace penstock::kafka {
@@ -57,6 +58,9 @@ absl::Status Consumer::Open(Context& context, Splits& splits) {
   main_queue_.reset(rd_kafka_queue_get_main(client_.get()));
   rd_kafka_queue_cb_event_enable(queue_.get(), WakeTask, waker_.get());
   rd_kafka_queue_cb_event_enable(main_queue_.get(), WakeTask, waker_.get());
+  if (!options_.group_id.empty()) {
+    commits_.emplace(client_.get(), main_queue_.get(), options_.group_id, context);
+  }
   discovery_.emplace(client_.get(), options_, context.subtask(), context.parallelism(), waker_);
   return absl::OkStatus();
 }
@@ -72,10 +76,13 @@ absl::Status Consumer::Restore(const std::vector<std::string>& positions) {
   return absl::OkStatus();
 }
 
-void Consumer::Snapshot(std::vector<std::string>* positions) const {
+void Consumer::Snapshot(uint64_t checkpoint_id, std::vector<std::string>* positions) {
+  std::map<TopicPartition, int64_t> offsets;
   for (const Partition& partition : partitions_) {
+    offsets[partition.id] = partition.next;
     positions->push_back(EncodePosition(partition.id, {.next = partition.next, .stop = partition.stop}));
   }
+  if (commits_) commits_->Remember(checkpoint_id, std::move(offsets));
 }
 
 absl::Status Consumer::BeginPoll(Splits& splits) {
@@ -246,11 +253,16 @@ void Consumer::Close() {
   rd_kafka_queue_cb_event_enable(queue_.get(), nullptr, nullptr);
   rd_kafka_queue_cb_event_enable(main_queue_.get(), nullptr, nullptr);
   for (Partition& partition : partitions_) StopFetching(partition);
+  const int64_t until_ms = context_->clock().MonotonicMs() + kLastCommitMs;
+  while (commits_ && commits_->outstanding() && context_->clock().MonotonicMs() < until_ms) {
+    rd_kafka_poll(client_.get(), kLastCommitMs / 10);
+  }
   discovery_.reset();
   queue_.reset();
   main_queue_.reset();
   topics_.clear();
   client_.reset();
+  commits_.reset();
 }
 
 }  // namespace penstock::kafka

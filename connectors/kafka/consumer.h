@@ -17,11 +17,14 @@
 #include "absl/status/status.h"
 #include "connectors/kafka/client.h"
 #include "connectors/kafka/discovery.h"
+#include "connectors/kafka/group_commits.h"
 #include "runtime/task/source.h"
 
 namespace penstock::kafka {
 
 inline constexpr int kBatchSizeMax = 1000;
+// How long Close waits for the group's last offsets.
+inline constexpr int kLastCommitMs = 1000;
 
 // What SourceOutput<T> offers besides Emit.
 class Splits {
@@ -56,7 +59,10 @@ class Consumer final : private ClientEvents {
   absl::Status Restore(const std::vector<std::string>& positions);
   // Every partition of the start is known, with its position.
   bool prepared() const { return complete_; }
-  void Snapshot(std::vector<std::string>* positions) const;
+  void Snapshot(uint64_t checkpoint_id, std::vector<std::string>* positions);
+  void OnDecided(uint64_t checkpoint_id) {
+    if (commits_) commits_->OnDecided(checkpoint_id);
+  }
   // Begins a poll: starts newly found partitions. A non-OK status fails the task.
   absl::Status BeginPoll(Splits& splits);
   // Takes up to batch_size messages; they belong to the caller until FreeMessage.
@@ -99,6 +105,7 @@ class Consumer final : private ClientEvents {
   QueuePtr queue_;
   QueuePtr main_queue_;
   std::optional<Discovery> discovery_;
+  std::optional<GroupCommits> commits_;  // with a group
   std::deque<Topic> topics_;
   std::deque<Partition> partitions_;  // stable addresses
   std::vector<Partition*> touched_;

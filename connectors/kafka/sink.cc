@@ -2,6 +2,7 @@
 #include <concepts>
 #include <utility>
 
+#include "connectors/kafka/exactly_once/transaction_admin.h"
 #include "connectors/kafka/exactly_once/transactional_producer.h"
 #include "connectors/kafka/producer.h"
 #include "penstock/connectors/kafka.h"
@@ -66,6 +67,10 @@ absl::Status Sink::Validate() const {
   if (topic.empty()) problems.push_back(".topic is empty");
   if (delivery == Delivery::none) problems.push_back(".delivery is none: use Delivery::at_least_once");
   return ProblemsToStatus("kafka sink", problems);
+}
+
+std::shared_ptr<const SinkAdmin> Sink::Admin() const {
+  return delivery == Delivery::exactly_once ? std::make_shared<TransactionAdmin>(*this) : nullptr;
 }
 
 std::string Sink::Describe() const { return fmt::format("kafka topic {} at {}", topic, brokers); }

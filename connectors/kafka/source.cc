@@ -79,10 +79,11 @@ class Reader final : public SourceReader<T> {
     return consumer_.prepared();
   }
 
-  absl::Status Snapshot(uint64_t, std::vector<std::string>* positions) override {
-    consumer_.Snapshot(positions);
+  absl::Status Snapshot(uint64_t checkpoint_id, std::vector<std::string>* positions) override {
+    consumer_.Snapshot(checkpoint_id, positions);
     return absl::OkStatus();
   }
+  void OnDecided(uint64_t checkpoint_id) override { consumer_.OnDecided(checkpoint_id); }
 
   absl::StatusOr<PollResult> Poll(SourceOutput<T>& output) override {
     SplitsOf<T> splits(output);

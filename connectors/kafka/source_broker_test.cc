@@ -277,5 +277,52 @@ TEST_CASE("the source recovers when the broker goes and comes back", "[kafka]") 
   REQUIRE(std::set<std::string>(values.begin(), values.end()).size() == 150);
 }
 
+// By partition, once it is what is expected.
+bool GroupComesTo(testing::FakeContext& context, SourceReader<Bytes>& reader,
+                  testing::FakeOutput<Bytes, std::string>& output, const std::string& group, const std::string& topic,
+                  const std::map<int32_t, int64_t>& expected) {
+  return context.WaitUntil("the group's offsets", [&] {
+    REQUIRE_OK(reader.Poll(output).status());
+    const auto offsets = GroupOffsets(Brokers(), group, topic);
+    return offsets.ok() && *offsets == expected;
+  });
+}
+
+TEST_CASE("a decided checkpoint commits its offsets to the group, whatever happens to the group", "[kafka]") {
+  const std::string topic = NewTopic("group-commits", 2);
+  const std::string group = topic + "-group";
+  Publish(Brokers(), topic, Numbered(0, 10, 0));
+  Publish(Brokers(), topic, Numbered(10, 4, 1));
+  testing::FakeContext context;
+  auto output = testing::BytesOutput();
+  const auto reader = Source{.brokers = Brokers(), .topics = {topic}, .group_id = group}.CreateReader();
+  REQUIRE_OK(reader->Open(context, output));
+  const auto read = [&](size_t count) {
+    return context.WaitUntil("records", [&] {
+      REQUIRE_OK(reader->Poll(output).status());
+      return output.records.size() == count;
+    });
+  };
+  std::vector<std::string> positions;
+  REQUIRE(read(14));
+  REQUIRE_OK(reader->Snapshot(7, &positions));
+  Publish(Brokers(), topic, Numbered(14, 3, 1));
+  REQUIRE(read(17));
+  reader->OnDecided(7);  // what was read since is not committed
+  REQUIRE(GroupComesTo(context, *reader, output, group, topic, {{0, 10}, {1, 4}}));
+
+  // Somebody sets the group back, then deletes it: the job reads on, and the next checkpoint puts it right.
+  REQUIRE_OK(CommitOffsets(Brokers(), group, {{{topic, 0}, 0}, {{topic, 1}, 0}}));
+  REQUIRE_OK(DeleteGroup(Brokers(), group));
+  Publish(Brokers(), topic, Numbered(17, 1, 0));
+  REQUIRE(read(18));
+  REQUIRE_OK(reader->Snapshot(8, &positions));
+  REQUIRE_OK(reader->Snapshot(9, &positions));
+  reader->OnDecided(9);
+  REQUIRE(GroupComesTo(context, *reader, output, group, topic, {{0, 11}, {1, 7}}));
+  REQUIRE(context.warnings.empty());
+  reader->Close();
+}
+
 }  // namespace
 }  // namespace penstock::kafka

@@ -17,6 +17,8 @@ absl::StatusOr<CheckpointConfig> CheckpointConfig::From(const Config& config) {
   result.tolerable_failures = config.GetInt(prefix + "tolerable-failed-checkpoints");
   result.retained = config.GetInt(prefix + "num-retained");
   result.cluster_id = config.GetString("cluster.id");
+  result.savepoint_directory = config.GetString(prefix + "savepoint-dir");
+  result.state_backend = config.GetString("state.backend.type");
   if (result.storage.empty() && result.interval_ms > 0) {
     return FailedPrecondition(
         "execution.checkpointing.interval is {} ms, but execution.checkpointing.dir names no storage: give a directory "
@@ -26,13 +28,15 @@ absl::StatusOr<CheckpointConfig> CheckpointConfig::From(const Config& config) {
   return result;
 }
 
-std::string JobDirectoryOf(std::string_view uid) {
-  std::string name = "jobs/";
-  for (const char c : uid) {
+std::string EscapedName(std::string_view text) {
+  std::string name;
+  for (const char c : text) {
     const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
     name += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return name;
 }
+
+std::string JobDirectoryOf(std::string_view uid) { return "jobs/" + EscapedName(uid); }
 
 }  // namespace penstock::jobmanager

@@ -22,6 +22,9 @@ struct CheckpointConfig {
   int64_t tolerable_failures = -1;  // in a row; -1: any number
   int64_t retained = 3;             // decided checkpoints that are kept
   std::string cluster_id = "penstock";
+  std::string savepoint_directory;  // of savepoints that name none; empty: they stay beside the checkpoints
+  std::string state_backend = "rocksdb";
+  uint64_t leader_epoch = 0;  // of who decides; 0: there is only one JobManager
 
   bool enabled() const { return !storage.empty(); }
 
@@ -29,6 +32,8 @@ struct CheckpointConfig {
   static absl::StatusOr<CheckpointConfig> From(const Config& config);
 };
 
+// Any text as one part of an object's name, and no two texts alike.
+std::string EscapedName(std::string_view text);
 // Where a job's checkpoints lie in the storage. Any uid makes a valid object name, and no two the same.
 std::string JobDirectoryOf(std::string_view uid);
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@ namespace penstock::jobmanager {
 
 inline constexpr size_t kHistoryMax = 50;
 inline constexpr size_t kRequestsMax = 16;
+inline constexpr size_t kRequestsRemembered = 64;
 
 // A decided checkpoint and where its manifest lies.
 struct RestorePoint {
@@ -23,7 +25,11 @@ struct RestorePoint {
   std::string directory;  // that its files are relative to
   // Somebody has said that what sinks have committed since may be written again.
   bool allow_duplicates = false;
+  std::string storage;  // URI, of a savepoint outside of the job's own storage; else empty
+  bool is_savepoint = false;
 
+  // The same checkpoint, or a copy of it.
+  bool SameAs(const RestorePoint& other) const { return id == other.id && generation == other.generation; }
   bool operator==(const RestorePoint&) const = default;
 };
 
@@ -38,6 +44,16 @@ struct StoredCheckpoints {
   uint64_t next_id = 0;                       // the smallest id that is undecided
   std::vector<StoredCheckpoint> checkpoints;  // oldest first; tombstones left out
   std::vector<std::string> damaged;           // manifests that could not be read, and why
+  std::optional<uint64_t> newest_damaged;     // its id
+};
+
+// What storage holds for a job, and what its first attempt begins from.
+struct CheckpointStart {
+  StoredCheckpoints stored;
+  std::optional<RestorePoint> restore;
+  // The job has run before, perhaps under a JobManager that still believes to lead: what that one decides until its
+  // next id is sealed counts.
+  bool goes_on = false;
 };
 
 // A checkpoint that somebody asks for.
@@ -49,6 +65,19 @@ struct CheckpointRequest {
 };
 
 enum class CheckpointOutcome { kInProgress, kCompleted, kAborted, kExpired };
+
+// What has become of a request.
+struct RequestRecord {
+  CheckpointRequest request;
+  CheckpointOutcome outcome = CheckpointOutcome::kInProgress;  // completed: copied, too, if it was to be
+  bool triggered = false;
+  bool decided = false;
+  uint64_t checkpoint_id = 0;  // once triggered
+  std::string failure;
+  std::string location;  // once completed: what `run -s` takes
+  int64_t copied_bytes = 0;
+  int64_t copy_bytes = 0;
+};
 
 struct SubtaskRecord {
   int64_t ack_ms = 0;  // wall clock
@@ -63,6 +92,7 @@ struct CheckpointRecord {
   int64_t trigger_ms = 0;
   int64_t end_ms = -1;
   std::string failure;  // why it was given up
+  bool discarded = false;
   std::string manifest_name;
   int subtasks = 0;
   int64_t written_bytes = 0;

@@ -9,11 +9,8 @@
 #include "runtime/core/status.h"
 
 namespace penstock::jobmanager {
-namespace {
 
-// Put-if-absent; when storage gives no clear answer, what lies there tells. Two writers never write the same bytes:
-// a manifest carries its generation.
-absl::StatusOr<bool> DecideOnce(Storage& storage, const std::string& name, const std::string& bytes) {
+absl::StatusOr<bool> PutIfAbsent(Storage& storage, const std::string& name, const std::string& bytes) {
   const absl::StatusOr<bool> written = storage.WriteIfAbsent(name, bytes);
   if (written.ok() && *written) return true;
   const absl::StatusOr<std::string> there = storage.ReadAll(name);
@@ -21,18 +18,22 @@ absl::StatusOr<bool> DecideOnce(Storage& storage, const std::string& name, const
   return written.ok() ? there.status() : written.status();
 }
 
-}  // namespace
+RestorePoint PointOf(const proto::Manifest& manifest, const std::string& name) {
+  const size_t directory_end = name.rfind("/manifests/");
+  return {.id = manifest.checkpoint_id(),
+          .generation = manifest.generation(),
+          .manifest_name = name,
+          .directory = directory_end == std::string::npos ? "" : name.substr(0, directory_end),
+          .storage = "",
+          .is_savepoint = manifest.kind() == proto::Manifest::SAVEPOINT};
+}
 
 absl::StatusOr<StoredCheckpoint> ReadManifestAt(Storage& storage, const std::string& name) {
   PENSTOCK_ASSIGN_OR_RETURN(const std::string bytes, storage.ReadAll(name));
   PENSTOCK_ASSIGN_OR_RETURN(const proto::Manifest manifest, DecodeManifest(bytes, name));
   StoredCheckpoint stored;
   stored.kind = manifest.kind();
-  const size_t directory_end = name.rfind("/manifests/");
-  stored.point = {.id = manifest.checkpoint_id(),
-                  .generation = manifest.generation(),
-                  .manifest_name = name,
-                  .directory = directory_end == std::string::npos ? "" : name.substr(0, directory_end)};
+  stored.point = PointOf(manifest, name);
   for (const proto::SubtaskSnapshot& subtask : manifest.subtasks()) {
     for (const proto::SnapshotFile& file : subtask.files()) stored.files.insert(file.name());
   }
@@ -50,6 +51,7 @@ absl::StatusOr<StoredCheckpoints> ReadCheckpoints(Storage& storage, const std::s
     if (absl::IsNotFound(stored.status())) continue;  // deleted since it was listed
     if (absl::IsDataLoss(stored.status()) || absl::IsUnimplemented(stored.status())) {
       result.damaged.push_back(MessageOf(stored.status()));
+      result.newest_damaged = std::max(result.newest_damaged.value_or(0), *id);
       continue;
     }
     PENSTOCK_RETURN_IF_ERROR(stored.status());
@@ -74,7 +76,7 @@ void CheckpointStore::Decide(std::string name, std::string bytes, std::function<
 
 void CheckpointStore::TryDecide(std::string name, std::string bytes, int64_t pause_ms, std::function<void(bool)> done,
                                 std::function<void(std::string)> trouble) {
-  const absl::StatusOr<bool> won = DecideOnce(*storage_, name, bytes);
+  const absl::StatusOr<bool> won = PutIfAbsent(*storage_, name, bytes);
   if (won.ok()) return done(*won);
   PENSTOCK_LOG(warn, "{}: {}; trying again", name, MessageOf(won.status()));
   trouble(MessageOf(won.status()));

@@ -22,8 +22,13 @@ namespace penstock::jobmanager {
 inline constexpr int64_t kStoreRetryMinMs = 50;
 inline constexpr int64_t kStoreRetryMaxMs = 5'000;
 
+// True: the object is ours. When storage gives no clear answer, what lies there tells, so two writers must never write
+// the same bytes under one name.
+absl::StatusOr<bool> PutIfAbsent(Storage& storage, const std::string& name, const std::string& bytes);
+
 // What a job's directory holds. A manifest that cannot be read is named, not skipped in silence.
 absl::StatusOr<StoredCheckpoints> ReadCheckpoints(Storage& storage, const std::string& directory);
+RestorePoint PointOf(const proto::Manifest& manifest, const std::string& name);
 // The manifest at `name`, whether a job's own or a copied savepoint.
 absl::StatusOr<StoredCheckpoint> ReadManifestAt(Storage& storage, const std::string& name);
 
@@ -33,6 +38,8 @@ class CheckpointStore {
       : storage_(std::move(storage)), actor_("storage", clock) {}
   ~CheckpointStore() { Stop(); }
   void Stop() { actor_.Stop(); }
+
+  const std::shared_ptr<Storage>& storage() const { return storage_; }
 
   void Read(std::string directory, std::function<void(absl::StatusOr<StoredCheckpoints>)> done);
   // trouble: called on each failed try with what went wrong.

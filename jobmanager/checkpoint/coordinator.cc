@@ -19,31 +19,53 @@ constexpr int64_t kNever = INT64_MAX;
 
 CheckpointCoordinator::CheckpointCoordinator(CheckpointConfig config, proto::JobGraph graph, const Clock& clock,
                                              CoordinatorEffects& effects)
-    : config_(std::move(config)),
-      graph_(std::move(graph)),
-      directory_(JobDirectoryOf(graph_.uid())),
-      clock_(clock),
-      effects_(effects) {
+    : config_(std::move(config)), directory_(JobDirectoryOf(graph.uid())), clock_(clock), effects_(effects) {
+  SetGraph(std::move(graph));
+}
+
+void CheckpointCoordinator::SetGraph(proto::JobGraph graph) {
+  graph_ = std::move(graph);
+  subtasks_.clear();
   for (const proto::Vertex& vertex : graph_.vertices()) {
+    widest_parallelism_ = std::max(widest_parallelism_, vertex.parallelism());
     for (int32_t i = 0; i < vertex.parallelism(); ++i) subtasks_.emplace(vertex.id(), i);
   }
 }
 
-void CheckpointCoordinator::OnStorageRead(StoredCheckpoints stored, std::optional<RestorePoint> restore) {
+void CheckpointCoordinator::Start(CheckpointStart start) {
+  read_ = true;
+  next_id_ = start.stored.next_id;
+  retained_.assign(start.stored.checkpoints.begin(), start.stored.checkpoints.end());
+  restore_ = std::move(start.restore);
+  goes_on_ = start.goes_on;
+  SealOpenId();
+}
+
+void CheckpointCoordinator::OnStorageRead(StoredCheckpoints stored) {
+  if (read_) return;
   read_ = true;
   next_id_ = stored.next_id;
   retained_.assign(stored.checkpoints.begin(), stored.checkpoints.end());
-  restore_ = std::move(restore);
-  // A JobManager that was paused may still hold the next id open: it must not decide it any more.
-  if (next_id_ > 0) Seal(next_id_, "sealed at the start of the job");
+  const bool newer = goes_on_ && !retained_.empty() && retained_.back().point.id >= foreign_id_;
+  if (newer) restore_ = retained_.back().point;
+  SealOpenId();
+}
+
+// Ids grow whatever is restored, also when it was taken elsewhere. A JobManager that was paused may still hold the next id
+// open: it must not decide it any more.
+void CheckpointCoordinator::SealOpenId() {
+  if (restore_) next_id_ = std::max(next_id_, restore_->id + 1);
+  if (next_id_ > 0 || goes_on_) Seal(next_id_, "sealed at the start of the job");
 }
 
 void CheckpointCoordinator::BeginAttempt(uint32_t attempt) {
   attempt_ = attempt;
+  goes_on_ = true;
   generation_ = RandomHex(8);
   parent_ = restore_;
   running_ = false;
   sources_started_ = false;
+  stopped_ = false;
   if (parent_) ++counts_.restored;
 }
 
@@ -57,15 +79,14 @@ proto::CheckpointPlan CheckpointCoordinator::Plan() const {
   plan.set_cluster_id(config_.cluster_id);
   plan.set_interval_ms(config_.interval_ms);
   plan.set_timeout_ms(config_.timeout_ms);
-  int widest = 0;
-  for (const proto::Vertex& vertex : graph_.vertices()) widest = std::max(widest, vertex.parallelism());
-  plan.set_widest_parallelism(widest);
+  plan.set_widest_parallelism(widest_parallelism_);
   if (parent_) {
     plan.set_restore_manifest(parent_->manifest_name);
     plan.set_restore_id(parent_->id);
     plan.set_restore_generation(parent_->generation);
     plan.set_restore_directory(parent_->directory);
     plan.set_allow_duplicates(parent_->allow_duplicates);
+    plan.set_restore_storage(parent_->storage);
   }
   return plan;
 }
@@ -100,7 +121,7 @@ void CheckpointCoordinator::Tick() {
 }
 
 void CheckpointCoordinator::TriggerWhenDue() {
-  if (!running_ || !Settled()) return;
+  if (!running_ || stopped_ || !Settled()) return;
   const int64_t now_ms = clock_.MonotonicMs();
   const bool asked = !requests_.empty() && sources_started_;
   const bool due = now_ms >= next_trigger_ms_ && (!sources_started_ || config_.interval_ms > 0);
@@ -117,8 +138,12 @@ void CheckpointCoordinator::Trigger() {
   if (!requests_.empty() && sources_started_) {
     flight.kind = requests_.front().kind;
     flight.ending = requests_.front().ending;
-    record.request = requests_.front().number;
+    flight.request = record.request = requests_.front().number;
     requests_.pop_front();
+    if (RequestRecord* asked = FindRequest(flight.request)) {
+      asked->triggered = true;
+      asked->checkpoint_id = flight.id;
+    }
   }
   record.id = flight.id;
   record.kind = flight.kind;
@@ -145,7 +170,7 @@ void CheckpointCoordinator::Trigger() {
 
 void CheckpointCoordinator::OnAck(const proto::CheckpointAck& ack) {
   for (const proto::SubtaskSnapshot& subtask : ack.subtasks()) {
-    for (const proto::SnapshotFile& file : subtask.files()) seen_files_.insert(file.name());
+    for (const proto::SnapshotFile& file : subtask.files()) Saw(file.name());
   }
   if (!in_flight_ || deciding_ || ack.checkpoint().id() != in_flight_->id ||
       ack.checkpoint().generation() != generation_) {
@@ -183,6 +208,7 @@ proto::Manifest CheckpointCoordinator::BaseManifest(proto::Manifest::Kind kind, 
     manifest.set_parent_id(parent_->id);
   }
   manifest.set_attempt(attempt_);
+  manifest.set_leader_epoch(config_.leader_epoch);
   manifest.set_decided_ms(clock_.NowMs());
   return manifest;
 }
@@ -215,13 +241,23 @@ void CheckpointCoordinator::OnDecided(uint64_t id, bool won) {
   open_decision_.reset();
   next_id_ = id + 1;
   if (!won) {
+    const std::string reason = fmt::format(
+        "checkpoint {} of job '{}' was decided by somebody else: another JobManager runs this job, or took it over", id,
+        graph_.uid());
+    if (in_flight_) {
+      FailRequest(in_flight_->request, CheckpointOutcome::kAborted, reason);
+      Record().outcome = CheckpointOutcome::kAborted;
+      Record().end_ms = clock_.NowMs();
+      Record().failure = reason;
+      ++counts_.failed;
+    }
     deciding_.reset();
     in_flight_.reset();
     counts_.in_progress = 0;
-    return effects_.FailAttempt(
-        fmt::format("checkpoint {} of job '{}' was decided by somebody else: another JobManager runs this job, or took "
-                    "it over",
-                    id, graph_.uid()));
+    read_ = false;
+    foreign_id_ = id;
+    effects_.ReadStorage();
+    return effects_.FailAttempt(reason);
   }
   const bool sealed = !deciding_.has_value();
   if (!sealed) OnManifestDecided();
@@ -235,12 +271,16 @@ void CheckpointCoordinator::OnManifestDecided() {
   stored.point = {.id = deciding_->checkpoint_id(),
                   .generation = deciding_->generation(),
                   .manifest_name = ManifestName(directory_, deciding_->checkpoint_id()),
-                  .directory = directory_};
+                  .directory = directory_,
+                  .storage = "",
+                  .is_savepoint = deciding_->kind() == proto::Manifest::SAVEPOINT};
   stored.kind = deciding_->kind();
   for (const proto::SubtaskSnapshot& subtask : deciding_->subtasks()) {
     for (const proto::SnapshotFile& file : subtask.files()) stored.files.insert(file.name());
   }
   const bool stops = in_flight_->ending != proto::TriggerCheckpoint::GOES_ON;
+  const uint64_t request = in_flight_->request;
+  stopped_ = stops;
   restore_ = stored.point;
   retained_.push_back(std::move(stored));
   deciding_.reset();
@@ -265,7 +305,68 @@ void CheckpointCoordinator::OnManifestDecided() {
     }
     if (stops) effects_.StopDecided();
   }
+  OnRequestDecided(request, *restore_);
   Retire();
+}
+
+std::string CheckpointCoordinator::LocationOf(const std::string& manifest_name) const {
+  return fmt::format("{}{}{}", config_.storage, config_.storage.ends_with('/') ? "" : "/", manifest_name);
+}
+
+RequestRecord* CheckpointCoordinator::FindRequest(uint64_t number) {
+  const auto at = std::find_if(asked_.begin(), asked_.end(),
+                               [number](const RequestRecord& asked) { return asked.request.number == number; });
+  return number == 0 || at == asked_.end() ? nullptr : &*at;
+}
+
+void CheckpointCoordinator::FailRequest(uint64_t number, CheckpointOutcome outcome, const std::string& reason) {
+  RequestRecord* asked = FindRequest(number);
+  if (asked == nullptr) return;
+  asked->outcome = outcome;
+  asked->failure = reason;
+}
+
+void CheckpointCoordinator::OnRequestDecided(uint64_t number, const RestorePoint& point) {
+  RequestRecord* asked = FindRequest(number);
+  if (asked == nullptr) return;
+  asked->decided = true;
+  if (asked->request.directory.empty()) {
+    asked->outcome = CheckpointOutcome::kCompleted;
+    asked->location = LocationOf(point.manifest_name);
+    return;
+  }
+  ++copies_;
+  effects_.CopySavepoint(number, point, asked->request.directory);
+}
+
+void CheckpointCoordinator::OnCopyProgress(uint64_t request, int64_t copied_bytes, int64_t total_bytes) {
+  RequestRecord* asked = FindRequest(request);
+  if (asked == nullptr) return;
+  asked->copied_bytes = copied_bytes;
+  asked->copy_bytes = total_bytes;
+}
+
+void CheckpointCoordinator::OnCopied(uint64_t request, const absl::StatusOr<std::string>& location) {
+  --copies_;
+  RequestRecord* asked = FindRequest(request);
+  if (!location.ok()) {
+    const std::string where = asked == nullptr ? "" : LocationOf(ManifestName(directory_, asked->checkpoint_id));
+    return FailRequest(request, CheckpointOutcome::kAborted,
+                       fmt::format("the savepoint was taken, but could not be copied: {}; it can be restored from {}",
+                                   MessageOf(location.status()), where));
+  }
+  if (asked == nullptr) return;
+  asked->outcome = CheckpointOutcome::kCompleted;
+  asked->location = *location;
+  // Whoever asked has a copy: while the job runs on, this one goes with the other old ones.
+  for (StoredCheckpoint& checkpoint : retained_) {
+    if (running_ && checkpoint.point.id == asked->checkpoint_id) checkpoint.kind = proto::Manifest::CHECKPOINT;
+  }
+}
+
+// Files of another job, whose savepoint this one began from, are that job's to delete.
+void CheckpointCoordinator::Saw(const std::string& file) {
+  if (file.starts_with(directory_ + "/")) seen_files_.insert(file);
 }
 
 std::set<std::string> CheckpointCoordinator::ReferencedFiles() const {
@@ -285,7 +386,8 @@ void CheckpointCoordinator::Retire() {
       continue;
     }
     names.push_back(at->point.manifest_name);
-    seen_files_.insert(at->files.begin(), at->files.end());
+    for (const std::string& file : at->files) Saw(file);
+    for (CheckpointRecord& record : history_) record.discarded |= record.id == at->point.id;
     at = retained_.erase(at);
     --plain;
   }
@@ -310,7 +412,7 @@ void CheckpointCoordinator::DeleteAll() {
       continue;
     }
     names.push_back(at->point.manifest_name);
-    seen_files_.insert(at->files.begin(), at->files.end());
+    for (const std::string& file : at->files) Saw(file);
     at = retained_.erase(at);
   }
   const std::set<std::string> needed = ReferencedFiles();
@@ -334,6 +436,7 @@ void CheckpointCoordinator::Abort(const std::string& reason, CheckpointOutcome o
   Record().outcome = outcome;
   Record().end_ms = clock_.NowMs();
   Record().failure = reason;
+  FailRequest(flight.request, outcome, reason);
   if (running_) {
     proto::JobManagerToWorker message;
     message.mutable_checkpoint_aborted()->mutable_checkpoint()->set_id(flight.id);
@@ -359,6 +462,7 @@ void CheckpointCoordinator::Abort(const std::string& reason, CheckpointOutcome o
 void CheckpointCoordinator::EndAttempt(const std::string& reason) {
   running_ = false;
   sources_started_ = false;
+  for (const CheckpointRequest& request : requests_) FailRequest(request.number, CheckpointOutcome::kAborted, reason);
   requests_.clear();
   if (in_flight_ && !deciding_) Abort(reason, CheckpointOutcome::kAborted);
 }
@@ -369,10 +473,17 @@ absl::StatusOr<uint64_t> CheckpointCoordinator::Request(CheckpointRequest reques
   const bool will_stop = std::any_of(requests_.begin(), requests_.end(), [](const CheckpointRequest& r) {
     return r.ending != proto::TriggerCheckpoint::GOES_ON;
   });
-  if (stopping || will_stop) return FailedPrecondition("the job is being stopped already");
+  if (stopping || will_stop || stopped_) return FailedPrecondition("the job is being stopped already");
   if (requests_.size() >= kRequestsMax) return ResourceExhausted("{} checkpoints are asked for already", kRequestsMax);
   request.number = next_request_++;
   const uint64_t number = request.number;
+  if (request.kind == proto::Manifest::SAVEPOINT && request.directory.empty()) {
+    request.directory = config_.savepoint_directory;
+  }
+  RequestRecord asked;
+  asked.request = request;
+  asked_.push_front(std::move(asked));
+  if (asked_.size() > kRequestsRemembered) asked_.pop_back();
   requests_.push_back(std::move(request));
   TriggerWhenDue();
   return number;

@@ -35,8 +35,12 @@ class CoordinatorEffects {
   virtual void Decide(uint64_t id, std::string name, std::string bytes) = 0;
   virtual void Delete(std::vector<std::string> names) = 0;
   virtual void FailAttempt(std::string reason) = 0;
+  // Somebody else has decided an id: what storage holds is read anew, answered by OnStorageRead.
+  virtual void ReadStorage() = 0;
   // The checkpoint that ends the job has been decided: its tasks end now.
   virtual void StopDecided() = 0;
+  // A decided savepoint is copied into its directory. Answered by OnCopied, with OnCopyProgress before it.
+  virtual void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) = 0;
 };
 
 class CheckpointCoordinator {
@@ -47,8 +51,10 @@ class CheckpointCoordinator {
   CheckpointCoordinator(CheckpointConfig config, proto::JobGraph graph, const Clock& clock,
                         CoordinatorEffects& effects);
 
-  // What storage holds, once, before the first attempt. restore: what the first attempt begins from.
-  void OnStorageRead(StoredCheckpoints stored, std::optional<RestorePoint> restore);
+  // Once, before the first attempt.
+  void Start(CheckpointStart start);
+  // The answer to ReadStorage.
+  void OnStorageRead(StoredCheckpoints stored);
   // Storage has been read and the outcome of every id is known: an attempt may begin.
   bool Settled() const { return read_ && !in_flight_ && !open_decision_; }
   // Mints the attempt's generation. REQUIRES: Settled().
@@ -60,16 +66,23 @@ class CheckpointCoordinator {
   void OnDeclined(const proto::CheckpointDeclined& declined);
   // The answer to Decide. won: the object is ours; else somebody else has decided the id.
   void OnDecided(uint64_t id, bool won);
+  void OnCopyProgress(uint64_t request, int64_t copied_bytes, int64_t total_bytes);
+  // location: of the copy.
+  void OnCopied(uint64_t request, const absl::StatusOr<std::string>& location);
   void EndAttempt(const std::string& reason);
   void Tick();
 
   // The next checkpoint is one that somebody asked for. Its record can be found under the returned request number.
   // FailedPrecondition: the job is not running, or it stops already.
   absl::StatusOr<uint64_t> Request(CheckpointRequest request);
+  // The next attempt runs this graph. REQUIRES: no attempt runs; the uid is the same.
+  void SetGraph(proto::JobGraph graph);
   // The job has come to its end by itself: what it kept for a restart is not needed any more.
   void DeleteAll();
 
   const std::deque<CheckpointRecord>& history() const { return history_; }  // newest first
+  const std::deque<RequestRecord>& requests() const { return asked_; }      // newest first
+  bool copying() const { return copies_ > 0; }
   const CheckpointCounts& counts() const { return counts_; }
   // The newest decided checkpoint: what a restart begins from.
   const std::optional<RestorePoint>& restore_point() const { return restore_; }
@@ -80,6 +93,7 @@ class CheckpointCoordinator {
     uint64_t id = 0;
     proto::Manifest::Kind kind = proto::Manifest::CHECKPOINT;
     proto::TriggerCheckpoint::Ending ending = proto::TriggerCheckpoint::GOES_ON;
+    uint64_t request = 0;
     int64_t trigger_ms = 0;
     int64_t deadline_ms = 0;  // monotonic
     std::map<Subtask, proto::SubtaskSnapshot> acked;
@@ -90,21 +104,30 @@ class CheckpointCoordinator {
   void Abort(const std::string& reason, CheckpointOutcome outcome);
   void WriteManifest();
   void Seal(uint64_t id, const std::string& reason);
+  void SealOpenId();
   void OnManifestDecided();
   void Retire();
+  void Saw(const std::string& file);
   std::set<std::string> ReferencedFiles() const;
   CheckpointRecord& Record() { return history_.front(); }
+  RequestRecord* FindRequest(uint64_t number);
+  void FailRequest(uint64_t number, CheckpointOutcome outcome, const std::string& reason);
+  void OnRequestDecided(uint64_t number, const RestorePoint& point);
+  std::string LocationOf(const std::string& manifest_name) const;
   proto::Manifest BaseManifest(proto::Manifest::Kind kind, uint64_t id) const;
 
   // Constant after construction.
   const CheckpointConfig config_;
-  const proto::JobGraph graph_;
   const std::string directory_;
   const Clock& clock_;
   CoordinatorEffects& effects_;
-  std::set<Subtask> subtasks_;
 
+  proto::JobGraph graph_;
+  std::set<Subtask> subtasks_;
+  int32_t widest_parallelism_ = 0;  // of all graphs so far: sinks end what wider attempts may have left open
   bool read_ = false;
+  bool goes_on_ = false;     // checkpoints that others decide are the job's own
+  uint64_t foreign_id_ = 0;  // the id that somebody else has decided
   uint64_t next_id_ = 0;
   std::optional<RestorePoint> restore_;
   std::deque<StoredCheckpoint> retained_;  // decided ones with their files, oldest first
@@ -115,6 +138,7 @@ class CheckpointCoordinator {
   std::optional<RestorePoint> parent_;  // what this generation began from
   bool running_ = false;                // all subtasks of the attempt are RUNNING
   bool sources_started_ = false;
+  bool stopped_ = false;  // the checkpoint that ends the attempt is decided: none comes behind it
   std::optional<InFlight> in_flight_;
   std::optional<uint64_t> open_decision_;  // a Decide has not been answered
   std::optional<proto::Manifest> deciding_;
@@ -124,6 +148,8 @@ class CheckpointCoordinator {
   std::vector<std::string> delete_when_sealed_;
   std::deque<CheckpointRequest> requests_;
   uint64_t next_request_ = 1;
+  std::deque<RequestRecord> asked_;  // newest first
+  int copies_ = 0;
 
   std::deque<CheckpointRecord> history_;
   CheckpointCounts counts_;

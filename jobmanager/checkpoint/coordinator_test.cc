@@ -9,6 +9,8 @@
 namespace penstock::jobmanager {
 namespace {
 
+constexpr std::string_view kData = "jobs/job/data/";
+
 struct RecordingEffects final : CoordinatorEffects {
   void Broadcast(proto::JobManagerToWorker message) override { sent.push_back(std::move(message)); }
   void Decide(uint64_t id, std::string, std::string bytes) override {
@@ -17,9 +19,15 @@ struct RecordingEffects final : CoordinatorEffects {
     REQUIRE(manifest->checkpoint_id() == id);
     decisions.push_back(*manifest);
   }
-  void Delete(std::vector<std::string> names) override { deleted.insert(names.begin(), names.end()); }
+  void Delete(std::vector<std::string> names) override {
+    for (const std::string& name : names) deleted.insert(name.substr(name.starts_with(kData) ? kData.size() : 0));
+  }
   void FailAttempt(std::string reason) override { failures.push_back(std::move(reason)); }
+  void ReadStorage() override { ++reads; }
   void StopDecided() override { ++stops; }
+  void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) override {
+    copies.push_back({request, std::move(point), std::move(directory)});
+  }
 
   int Count(proto::JobManagerToWorker::KindCase kind) const {
     return static_cast<int>(
@@ -30,6 +38,13 @@ struct RecordingEffects final : CoordinatorEffects {
   std::set<std::string> deleted;
   std::vector<std::string> failures;
   int stops = 0;
+  struct Copy {
+    uint64_t request;
+    RestorePoint point;
+    std::string directory;
+  };
+  std::vector<Copy> copies;
+  int reads = 0;
 };
 
 struct Scenario {
@@ -42,7 +57,7 @@ struct Scenario {
     coordinator.emplace(config, graph, clock, effects);
   }
   void Start(StoredCheckpoints stored = {}, std::optional<RestorePoint> restore = {}) {
-    coordinator->OnStorageRead(std::move(stored), std::move(restore));
+    coordinator->Start({std::move(stored), std::move(restore)});
     Answer(true);
     coordinator->BeginAttempt(++attempt);
     coordinator->OnAllRunning();
@@ -70,7 +85,9 @@ struct Scenario {
     proto::SubtaskSnapshot& snapshot = *ack.add_subtasks();
     snapshot.set_vertex_id("v");
     snapshot.set_subtask(subtask);
-    for (const std::string& file : files) snapshot.add_files()->set_name(file);
+    for (const std::string& file : files) {
+      snapshot.add_files()->set_name(file.find('/') == std::string::npos ? std::string(kData) + file : file);
+    }
     coordinator->OnAck(ack);
   }
   void Complete(uint64_t id, const std::vector<std::string>& files = {}) {
@@ -175,6 +192,20 @@ TEST_CASE("a restart begins from the newest decided checkpoint under a new gener
   CHECK(s.Triggered() == 2u);
 }
 
+TEST_CASE("attempts are told how wide the job has been, also after it was made narrower", "[coordinator]") {
+  Scenario s;
+  s.Start();
+  CHECK(s.coordinator->Plan().widest_parallelism() == 2);
+  proto::JobGraph graph;
+  graph.set_uid("job");
+  graph.add_vertices()->set_id("v");
+  for (const int parallelism : {5, 1}) {
+    graph.mutable_vertices(0)->set_parallelism(parallelism);
+    s.coordinator->SetGraph(graph);
+  }
+  CHECK(s.coordinator->Plan().widest_parallelism() == 5);
+}
+
 TEST_CASE("who finds that another has decided its id stops at once", "[coordinator]") {
   Scenario s;
   s.Start();
@@ -191,7 +222,7 @@ TEST_CASE("a job that finds checkpoints seals the open id first", "[coordinator]
   StoredCheckpoints stored;
   stored.next_id = 7;
   stored.checkpoints = {{.point = {.id = 6, .generation = "g", .manifest_name = "m6"}, .files = {"a"}}};
-  s.coordinator->OnStorageRead(stored, stored.checkpoints[0].point);
+  s.coordinator->Start({stored, stored.checkpoints[0].point});
   CHECK_FALSE(s.coordinator->Settled());
   REQUIRE(s.effects.decisions.size() == 1);
   CHECK(s.effects.decisions[0].kind() == proto::Manifest::TOMBSTONE);
@@ -283,6 +314,83 @@ TEST_CASE("a stop whose checkpoint fails fails the attempt, so that its sources 
   REQUIRE(s.coordinator->Request({.ending = proto::TriggerCheckpoint::SUSPEND}).ok());
   s.Pass(5000);
   REQUIRE(s.effects.failures.size() == 1);
+}
+
+TEST_CASE("behind the checkpoint that ends the job none is taken", "[coordinator]") {
+  Scenario s;
+  s.Start();
+  s.Complete(0);
+  REQUIRE(s.coordinator->Request({.ending = proto::TriggerCheckpoint::SUSPEND}).ok());
+  s.Complete(1);
+  CHECK(s.effects.stops == 1);
+  s.coordinator->OnTaskFinished();
+  s.Pass(10'000);
+  CHECK(s.Triggered() == 1u);  // a later one would hold sources that have ended
+  CHECK_FALSE(s.coordinator->Request({}).ok());
+  s.coordinator->EndAttempt("rescaled");
+  s.coordinator->BeginAttempt(2);
+  s.coordinator->OnAllRunning();
+  s.Pass(1'000);
+  CHECK(s.Triggered() == 2u);
+}
+
+TEST_CASE("what becomes of a request can be read: waiting, decided, copied, failed", "[coordinator]") {
+  Scenario s({.storage = "file:///s", .retained = 1});
+  s.Start();
+  s.Complete(0);
+  const auto first = s.coordinator->Request({.kind = proto::Manifest::SAVEPOINT, .directory = "file:///to"});
+  const auto second = s.coordinator->Request({});
+  REQUIRE((first.ok() && second.ok()));
+  const auto record = [&](uint64_t number) {
+    for (const RequestRecord& asked : s.coordinator->requests()) {
+      if (asked.request.number == number) return asked;
+    }
+    return RequestRecord();
+  };
+  CHECK(record(*first).triggered);
+  CHECK_FALSE(record(*second).triggered);
+  s.Complete(1, {"saved"});
+  REQUIRE(s.effects.copies.size() == 1);
+  CHECK(s.effects.copies[0].point.id == 1);
+  CHECK(s.effects.copies[0].directory == "file:///to");
+  CHECK(s.coordinator->copying());
+  CHECK(record(*first).decided);
+  CHECK(record(*first).outcome == CheckpointOutcome::kInProgress);
+  s.coordinator->OnCopyProgress(*first, 10, 40);
+  CHECK(record(*first).copy_bytes == 40);
+  // While it is copied its files stay, however many checkpoints follow.
+  s.Complete(2);
+  s.coordinator->Request({}).IgnoreError();
+  s.Complete(3);
+  CHECK_FALSE(s.effects.deleted.contains("saved"));
+  s.coordinator->OnCopied(*first, std::string("file:///to/savepoint"));
+  CHECK(record(*first).location == "file:///to/savepoint");
+  CHECK(record(*second).location == "file:///s/jobs/job/manifests/00000000000000000002");
+  s.coordinator->Request({}).IgnoreError();
+  s.Complete(4);
+  CHECK(s.effects.deleted.contains("saved"));
+
+  const auto failing = s.coordinator->Request({.kind = proto::Manifest::SAVEPOINT, .directory = "/full"});
+  const auto waiting = s.coordinator->Request({});
+  s.Complete(5);
+  s.coordinator->OnCopied(*failing, absl::ResourceExhaustedError("no space left"));
+  CHECK(record(*failing).outcome == CheckpointOutcome::kAborted);
+  CHECK(record(*failing).failure.find("no space left; it can be restored from file:///s/jobs/job/manifests/") !=
+        std::string::npos);
+  s.coordinator->EndAttempt("a worker died");
+  CHECK(record(*waiting).failure == "a worker died");
+}
+
+TEST_CASE("ids go on behind a savepoint of elsewhere, and another job's files are left alone", "[coordinator]") {
+  Scenario s({.storage = "s", .interval_ms = 1000, .retained = 1});
+  s.Start({}, RestorePoint{.id = 41, .generation = "g", .manifest_name = "jobs/other/manifests/41"});
+  s.Pass(1000);
+  CHECK(s.Triggered() == 43u);  // 42 was sealed
+  s.Complete(43, {"jobs/other/data/g/w0-41", "own"});
+  s.Pass(1000);
+  s.Complete(44);
+  CHECK(s.effects.deleted.contains("own"));
+  CHECK_FALSE(s.effects.deleted.contains("jobs/other/data/g/w0-41"));
 }
 
 TEST_CASE("tolerable failures are counted in a row", "[coordinator]") {

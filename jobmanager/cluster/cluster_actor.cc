@@ -20,6 +20,11 @@ void ClusterActor::Stop() {
   actor_.Stop();
 }
 
+void ClusterActor::Send(HostGateway& to, proto::JobManagerToHost message) const {
+  message.set_leader_epoch(options_.leader_epoch);
+  to.Send(message);
+}
+
 void ClusterActor::OnHostMessage(const HostGatewayPtr& from, proto::HostToJobManager message) {
   actor_.Post([this, from, message = std::move(message)]() mutable { Handle(from, message); });
 }
@@ -57,13 +62,14 @@ void ClusterActor::OnHello(const HostGatewayPtr& from, const proto::HostHello& h
   proto::HostWelcome* welcome = reply.mutable_welcome();
   welcome->set_heartbeat_interval_ms(options_.heartbeat_interval_ms);
   welcome->set_heartbeat_timeout_ms(options_.heartbeat_timeout_ms);
+  welcome->set_leader_epoch(options_.leader_epoch);
   known = table_.Find(id);
   HostGatewayPtr replaced = known == nullptr ? nullptr : known->gateway;
   const absl::Status registered = table_.Register(hello, from, clock_.MonotonicMs(), clock_.NowMs());
   if (!registered.ok()) {
     PENSTOCK_LOG(warn, "{}", MessageOf(registered));
     welcome->set_refusal(MessageOf(registered));
-    from->Send(reply);
+    Send(*from, reply);
     return from->Close();
   }
   if (replaced != nullptr && replaced != from) {
@@ -71,7 +77,7 @@ void ClusterActor::OnHello(const HostGatewayPtr& from, const proto::HostHello& h
     replaced->Close();
   }
   id_by_gateway_[from.get()] = id;
-  from->Send(reply);
+  Send(*from, reply);
   PENSTOCK_LOG(info, "TaskManager {} registered with {} slots at {}", id, hello.slots(), hello.data_host());
   Reconcile(id, hello);
   ServeRequests();
@@ -88,7 +94,7 @@ void ClusterActor::Reconcile(const std::string& id, const proto::HostHello& hell
     proto::JobManagerToHost message;
     message.mutable_kill_worker()->set_job_id(running.job_id());
     message.mutable_kill_worker()->set_attempt(running.attempt());
-    host->gateway->Send(message);
+    Send(*host->gateway, std::move(message));
   }
   for (const auto& [job_id, slots] : host->allocated) {
     const bool runs = std::ranges::any_of(hello.running(), [&id = job_id](const auto& w) { return w.job_id() == id; });
@@ -172,7 +178,7 @@ void ClusterActor::StartWorker(const std::string& taskmanager_id, proto::StartWo
     }
     proto::JobManagerToHost message;
     *message.mutable_start_worker() = std::move(start);
-    host->gateway->Send(message);
+    Send(*host->gateway, std::move(message));
   });
 }
 
@@ -182,7 +188,7 @@ void ClusterActor::KillWorker(const std::string& taskmanager_id, proto::KillWork
     if (host == nullptr || host->gateway == nullptr) return;
     proto::JobManagerToHost message;
     *message.mutable_kill_worker() = std::move(kill);
-    host->gateway->Send(message);
+    Send(*host->gateway, std::move(message));
   });
 }
 
@@ -202,7 +208,7 @@ void ClusterActor::ReadLog(const std::string& taskmanager_id, proto::ReadLog req
     log_reads_[request.request_id()] = {taskmanager_id, clock_.MonotonicMs() + kLogReadTimeoutMs, std::move(*shared)};
     proto::JobManagerToHost message;
     *message.mutable_read_log() = std::move(request);
-    host->gateway->Send(message);
+    Send(*host->gateway, std::move(message));
   });
   if (!posted) (*shared)(Unavailable("the JobManager is shutting down"));
 }

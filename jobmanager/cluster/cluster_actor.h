@@ -25,6 +25,7 @@ inline constexpr size_t kLogReadsMax = 256;
 struct ClusterOptions {
   int64_t heartbeat_interval_ms = 1'000;  // heartbeat.interval
   int64_t heartbeat_timeout_ms = 5'000;   // heartbeat.timeout
+  uint64_t leader_epoch = 0;              // on every message
 };
 
 // A slot grant: the shares, and what the job must know of the hosts that hold them.
@@ -77,6 +78,7 @@ class ClusterActor {
     std::function<void(absl::StatusOr<proto::LogChunk>)> done;
   };
 
+  void Send(HostGateway& to, proto::JobManagerToHost message) const;
   void Handle(const HostGatewayPtr& from, proto::HostToJobManager& message);
   void OnHello(const HostGatewayPtr& from, const proto::HostHello& hello);
   void Reconcile(const std::string& id, const proto::HostHello& hello);

@@ -1,9 +1,11 @@
 #include "jobmanager/dispatcher/dispatcher.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "jobmanager/job/graph_check.h"
+#include "jobmanager/store/job_entry.h"
 #include "runtime/core/ids.h"
 #include "runtime/core/log.h"
 #include "runtime/core/random.h"
@@ -12,9 +14,15 @@
 namespace penstock::jobmanager {
 
 Dispatcher::Dispatcher(JobOptions job_options, DispatcherParts parts)
-    : parts_(parts), job_options_(std::move(job_options)), actor_("dispatcher", parts.clock) {}
+    : parts_(std::move(parts)),
+      job_options_(std::move(job_options)),
+      store_actor_("job-store", parts_.clock),
+      actor_("dispatcher", parts_.clock) {
+  actor_.PostAfter(std::chrono::milliseconds(kExpireIntervalMs), [this] { Tick(); });
+}
 
 void Dispatcher::Stop() {
+  store_actor_.Stop();  // speaks to the jobs
   std::vector<std::shared_ptr<JobActor>> actors;
   actor_.Call([&] {
     for (const auto& job : jobs_) {
@@ -41,8 +49,30 @@ absl::StatusOr<std::string> Dispatcher::Submit(const JobSubmission& submission) 
   }
   PENSTOCK_RETURN_IF_ERROR(refused);
   PENSTOCK_ASSIGN_OR_RETURN(PreparedJob prepared, PrepareJob(submission, options));
-  actor_.Call([&] { result = SubmitOnActor(submission, std::move(prepared)); });
-  return result;
+  PENSTOCK_RETURN_IF_ERROR(MakeRestartStrategy(prepared.options.restart).status());
+  const std::string id = JobId(RandomU64(), RandomU64()).ToString();
+  PENSTOCK_RETURN_IF_ERROR(MakeDurable(id, submission, prepared));
+  absl::Status started = result.status();
+  actor_.Call([&] {
+    // Another job of the uid may have come meanwhile; a store has seen to that.
+    if (parts_.durable.store == nullptr) started = Check(submission);
+    if (parts_.durable.store != nullptr || started.ok()) started = StartJob(id, submission, std::move(prepared));
+  });
+  if (!started.ok()) return started;
+  return id;
+}
+
+absl::Status Dispatcher::MakeDurable(const std::string& id, const JobSubmission& submission,
+                                     const PreparedJob& prepared) {
+  JobStore* const store = parts_.durable.store;
+  if (store == nullptr) return absl::OkStatus();
+  if (parts_.programs != nullptr) {
+    PENSTOCK_ASSIGN_OR_RETURN(const ProgramSource::Program program, parts_.programs->Find(submission.digest));
+    PENSTOCK_RETURN_IF_ERROR(store->PutProgram(submission.digest, program.path));
+  }
+  const absl::Status added = store->Add(EntryOf(id, submission, prepared.start, parts_.clock.NowMs()));
+  if (absl::IsAborted(added)) OnDecisionLost();
+  return added;
 }
 
 absl::Status Dispatcher::Check(const JobSubmission& submission) const {
@@ -51,10 +81,8 @@ absl::Status Dispatcher::Check(const JobSubmission& submission) const {
   return CheckUid(submission.graph.uid());
 }
 
-absl::StatusOr<std::string> Dispatcher::SubmitOnActor(const JobSubmission& submission, PreparedJob prepared) {
-  PENSTOCK_RETURN_IF_ERROR(Check(submission));  // again: another job of the uid may have come meanwhile
+absl::Status Dispatcher::StartJob(const std::string& id, const JobSubmission& submission, PreparedJob prepared) {
   PENSTOCK_ASSIGN_OR_RETURN(auto strategy, MakeRestartStrategy(prepared.options.restart));
-  const std::string id = JobId(RandomU64(), RandomU64()).ToString();
   std::unique_ptr<CheckpointStore> store;
   if (prepared.storage != nullptr) store = std::make_unique<CheckpointStore>(prepared.storage, parts_.clock);
   auto actor =
@@ -62,11 +90,12 @@ absl::StatusOr<std::string> Dispatcher::SubmitOnActor(const JobSubmission& submi
                                  std::move(prepared.start), parts_.clock, parts_.cluster, *this);
   PENSTOCK_LOG(info, "job {} ({}) submitted: {} vertices, {} slots", id, submission.graph.name(),
                submission.graph.vertices_size(), SlotsNeeded(submission.graph));
+  std::erase_if(jobs_, [&](const auto& job) { return job->id == id; });  // as it stood while it was taken over
   jobs_.insert(jobs_.begin(), actor->FirstSnapshot());
   parts_.directory.Add(id, actor);
   Publish();
   actor->Start();
-  return id;
+  return absl::OkStatus();
 }
 
 absl::Status Dispatcher::CheckProgram(const JobSubmission& submission) const {
@@ -95,12 +124,37 @@ absl::StatusOr<uint64_t> Dispatcher::RequestCheckpoint(const std::string& job_id
   return NotFound("job {} is unknown or has ended", job_id);
 }
 
+// A job that is rescaled gives its slots back first: it must not wait for ever for more than there are.
+absl::Status Dispatcher::CheckSlots(const std::string& job_id, int32_t needed) const {
+  int32_t have = 0;
+  for (const TaskManagerSnapshot& taskmanager : taskmanagers_) {
+    have += taskmanager.free_slots;
+    for (const auto& allocation : taskmanager.allocations) {
+      if (allocation.job_id == job_id) have += allocation.slots;
+    }
+  }
+  if (needed <= have) return absl::OkStatus();
+  return FailedPrecondition("it would need {} slots, and there are {} for it: add TaskManagers first", needed, have);
+}
+
+absl::StatusOr<uint64_t> Dispatcher::Rescale(const std::string& job_id, const proto::JobGraph& graph) {
+  PENSTOCK_RETURN_IF_ERROR(CheckGraph(graph));
+  const auto actor = parts_.directory.Find(job_id);
+  if (actor == nullptr) return NotFound("job {} is unknown or has ended", job_id);
+  absl::Status slots = Unavailable("the JobManager is shutting down");
+  actor_.Call([&] { slots = CheckSlots(job_id, SlotsNeeded(graph)); });
+  PENSTOCK_RETURN_IF_ERROR(slots);
+  return actor->Rescale(graph);
+}
+
 absl::Status Dispatcher::Cancel(const std::string& job_id) {
   absl::Status result = Unavailable("the JobManager is shutting down");
   actor_.Call([&] {
-    const bool known = std::ranges::any_of(jobs_, [&](const auto& job) { return job->id == job_id; });
-    result = known ? absl::OkStatus() : NotFound("job {} is unknown", job_id);
-    if (auto actor = parts_.directory.Find(job_id)) actor->Cancel();
+    const auto known = std::ranges::find_if(jobs_, [&](const auto& job) { return job->id == job_id; });
+    result = known != jobs_.end() ? absl::OkStatus() : NotFound("job {} is unknown", job_id);
+    if (auto actor = parts_.directory.Find(job_id)) return actor->Cancel();
+    if (known == jobs_.end() || IsTerminal((*known)->state)) return;
+    result = Unavailable("job {} is just being taken over: try again", job_id);
   });
   return result;
 }
@@ -124,10 +178,22 @@ void Dispatcher::OnJobSnapshot(std::shared_ptr<const JobSnapshot> snapshot, bool
 }
 
 void Dispatcher::ForgetOldJobs() {
+  const JobStoreLimits& limits = parts_.durable.limits;
+  const int64_t oldest_ms = parts_.clock.NowMs() - limits.ended_expire_ms;
   size_t ended = 0;
   std::erase_if(jobs_, [&](const auto& job) {
-    return IsTerminal(job->state) && ++ended > kEndedJobsKept && parts_.directory.Find(job->id) == nullptr;
+    if (!IsTerminal(job->state)) return false;
+    const bool old = ++ended > limits.ended_max || job->end_ms < oldest_ms;
+    return old && parts_.directory.Find(job->id) == nullptr;
   });
+}
+
+void Dispatcher::Tick() {
+  const size_t before = jobs_.size();
+  ForgetOldJobs();
+  if (jobs_.size() != before) Publish();
+  if (parts_.durable.store != nullptr) store_actor_.Post([this] { parts_.durable.store->Expire(); });
+  actor_.PostAfter(std::chrono::milliseconds(kExpireIntervalMs), [this] { Tick(); });
 }
 
 void Dispatcher::OnTaskManagers(std::vector<TaskManagerSnapshot> taskmanagers) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "jobmanager/checkpoint/checkpoint_store.h"
+#include "jobmanager/checkpoint/savepoint.h"
 #include "runtime/core/config.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
@@ -16,36 +17,40 @@ bool Mentions(const JobSubmission& submission, std::string_view prefix) {
                      [&](const auto& entry) { return entry.first.starts_with(prefix); });
 }
 
-// With an exactly-once sink, beginning anywhere but at the newest checkpoint repeats what was committed.
-bool HasExactlyOnceSink(const proto::JobGraph& graph) {
-  for (const proto::Vertex& vertex : graph.vertices()) {
-    for (const proto::Operator& op : vertex.operators()) {
-      if (op.delivery() == "exactly_once") return true;
-    }
-  }
-  return false;
+bool MentionsStorage(const JobSubmission& submission) {
+  return Mentions(submission, "execution.checkpointing.dir") || Mentions(submission, "s3.");
 }
 
-absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submission, Storage& storage,
-                                                   const StoredCheckpoints& stored) {
+// What was asked for by name. newest: of the same uid.
+absl::StatusOr<RestorePoint> ChooseAt(const JobSubmission& submission, const JobOptions& options, Storage& storage,
+                                      const StoredCheckpoint* newest, bool repeats_output) {
+  const std::string& path = submission.restore.path;
+  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found,
+                            FindSavepoint(path, options.checkpoints.storage, storage, options.storage));
+  if (found.manifest.kind() == proto::Manifest::TOMBSTONE) {
+    return FailedPrecondition("{} is no checkpoint: it was given up ({})", path, found.manifest.reason());
+  }
+  RestorePoint point = PointOf(found.manifest, found.manifest_name);
+  point.storage = found.storage;
+  if (newest != nullptr && !point.SameAs(newest->point) && repeats_output) {
+    return FailedPrecondition(
+        "checkpoint {} is not the newest of job '{}' ({} is): beginning from it would write again what an exactly-once "
+        "sink has committed since; --allow-duplicates takes that in",
+        point.id, submission.graph.uid(), newest->point.id);
+  }
+  return point;
+}
+
+absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submission, const JobOptions& options,
+                                                   Storage& storage, const StoredCheckpoints& stored) {
   const std::string& uid = submission.graph.uid();
   const RestoreRequest& request = submission.restore;
   const StoredCheckpoint* newest = stored.checkpoints.empty() ? nullptr : &stored.checkpoints.back();
   const bool repeats_output = HasExactlyOnceSink(submission.graph) && !request.allow_duplicates;
   if (!request.path.empty()) {
-    PENSTOCK_ASSIGN_OR_RETURN(const StoredCheckpoint chosen, ReadManifestAt(storage, request.path));
-    if (chosen.kind == proto::Manifest::TOMBSTONE) {
-      return FailedPrecondition("{} is no checkpoint: it was given up", request.path);
-    }
-    if (newest != nullptr && chosen.point != newest->point && repeats_output) {
-      return FailedPrecondition(
-          "checkpoint {} is not the newest of job '{}' ({} is): beginning from it would write again what an "
-          "exactly-once sink has committed since; --allow-duplicates takes that in",
-          chosen.point.id, uid, newest->point.id);
-    }
-    RestorePoint point = chosen.point;
-    point.allow_duplicates = request.allow_duplicates;
-    return std::optional<RestorePoint>(std::move(point));
+    PENSTOCK_ASSIGN_OR_RETURN(RestorePoint chosen, ChooseAt(submission, options, storage, newest, repeats_output));
+    chosen.allow_duplicates = request.allow_duplicates;
+    return std::optional<RestorePoint>(std::move(chosen));
   }
   if (!stored.damaged.empty() && (request.resume || newest == nullptr) && !request.allow_empty) {
     for (const std::string& damage : stored.damaged) PENSTOCK_LOG(error, "{}", damage);
@@ -68,23 +73,37 @@ absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submissi
 
 }  // namespace
 
-absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const JobOptions& cluster) {
-  PreparedJob job;
-  job.options = cluster;
-  const bool own_storage = Mentions(submission, "execution.checkpointing.dir") || Mentions(submission, "s3.");
-  if (own_storage || Mentions(submission, "execution.checkpointing.") || Mentions(submission, "restart-strategy.") ||
-      Mentions(submission, "cluster.id")) {
+bool HasExactlyOnceSink(const proto::JobGraph& graph) {
+  for (const proto::Vertex& vertex : graph.vertices()) {
+    for (const proto::Operator& op : vertex.operators()) {
+      if (op.delivery() == "exactly_once") return true;
+    }
+  }
+  return false;
+}
+
+absl::StatusOr<JobOptions> ResolveOptions(const JobSubmission& submission, const JobOptions& cluster) {
+  JobOptions options = cluster;
+  if (MentionsStorage(submission) || Mentions(submission, "execution.checkpointing.") ||
+      Mentions(submission, "restart-strategy.") || Mentions(submission, "cluster.id")) {
     ConfigSources sources;
     for (const auto& [key, value] : cluster.worker_config) sources.overrides.emplace_back(key, value);
     for (const auto& [key, value] : submission.config) sources.overrides.emplace_back(key, value);
     PENSTOCK_ASSIGN_OR_RETURN(const Config config, Config::Load(sources));
-    PENSTOCK_ASSIGN_OR_RETURN(job.options.checkpoints, CheckpointConfig::From(config));
-    job.options.storage = StorageOptions::From(config);
-    if (Mentions(submission, "restart-strategy.")) job.options.restart = RestartOptions::From(config);
+    PENSTOCK_ASSIGN_OR_RETURN(options.checkpoints, CheckpointConfig::From(config));
+    options.storage = StorageOptions::From(config);
+    if (Mentions(submission, "restart-strategy.")) options.restart = RestartOptions::From(config);
   }
-  if (job.options.restart.type == "auto") {
-    job.options.restart.type = job.options.checkpoints.enabled() ? "exponential-delay" : "none";
+  options.checkpoints.leader_epoch = cluster.leader_epoch;
+  if (options.restart.type == "auto") {
+    options.restart.type = options.checkpoints.enabled() ? "exponential-delay" : "none";
   }
+  return options;
+}
+
+absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const JobOptions& cluster) {
+  PreparedJob job;
+  PENSTOCK_ASSIGN_OR_RETURN(job.options, ResolveOptions(submission, cluster));
   if (!job.options.checkpoints.enabled()) {
     if (submission.restore.resume || !submission.restore.path.empty()) {
       return FailedPrecondition("there is no checkpoint storage to begin from: set execution.checkpointing.dir");
@@ -92,9 +111,11 @@ absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const Jo
     return job;
   }
   PENSTOCK_ASSIGN_OR_RETURN(job.storage, OpenStorage(job.options.checkpoints.storage, job.options.storage));
-  if (own_storage) PENSTOCK_RETURN_IF_ERROR(ProbeStorage(*job.storage));  // the JobManager has looked at its own
+  if (MentionsStorage(submission))
+    PENSTOCK_RETURN_IF_ERROR(ProbeStorage(*job.storage));  // the JobManager has looked at its own
   PENSTOCK_ASSIGN_OR_RETURN(job.start.stored, ReadCheckpoints(*job.storage, JobDirectoryOf(submission.graph.uid())));
-  PENSTOCK_ASSIGN_OR_RETURN(job.start.restore, Choose(submission, *job.storage, job.start.stored));
+  PENSTOCK_ASSIGN_OR_RETURN(job.start.restore, Choose(submission, job.options, *job.storage, job.start.stored));
+  job.start.goes_on = submission.restore.resume;
   return job;
 }
 

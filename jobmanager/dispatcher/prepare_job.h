@@ -22,6 +22,12 @@ struct PreparedJob {
 // (protocols.md A1), or what it asks for is not there; the message says what to give.
 absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const JobOptions& cluster);
 
+// The submission's own configuration over the cluster's.
+absl::StatusOr<JobOptions> ResolveOptions(const JobSubmission& submission, const JobOptions& cluster);
+
+// Beginning anywhere but at the newest checkpoint would repeat what such a sink has committed.
+bool HasExactlyOnceSink(const proto::JobGraph& graph);
+
 }  // namespace penstock::jobmanager
 
 #endif  // PENSTOCK_JOBMANAGER_DISPATCHER_PREPARE_JOB_H_

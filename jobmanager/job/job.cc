@@ -11,19 +11,21 @@ namespace penstock::jobmanager {
 Job::Job(std::string id, JobSubmission submission, JobOptions options, std::unique_ptr<RestartStrategy> strategy,
          CheckpointStart start, const Clock& clock, JobEffects& effects)
     : id_(std::move(id)),
-      submission_(std::move(submission)),
       options_(std::move(options)),
       strategy_(std::move(strategy)),
       clock_(clock),
       effects_(effects),
+      submission_(std::move(submission)),
       slots_needed_(SlotsNeeded(submission_.graph)),
-      start_ms_(clock.NowMs()),
-      last_modified_ms_(start_ms_),
+      start_ms_(options_.submitted_ms > 0 ? options_.submitted_ms : clock.NowMs()),
+      last_modified_ms_(clock.NowMs()),
+      attempt_(options_.attempts_before),
       execution_(submission_.graph),
       checkpoint_start_(std::move(start)) {
   if (options_.checkpoints.enabled()) {
     checkpoints_.emplace(options_.checkpoints, submission_.graph, clock_, static_cast<CoordinatorEffects&>(*this));
   }
+  if (options_.attempts_before > 0) MayStillWrite();  // workers of the JobManager before
   state_entered_ms_[static_cast<int>(state_)] = start_ms_;
 }
 
@@ -37,6 +39,15 @@ void Job::MoveTo(JobState state) {
   state_ = state;
   last_modified_ms_ = clock_.NowMs();
   state_entered_ms_.try_emplace(static_cast<int>(state), last_modified_ms_);
+  effects_.Changed(true);
+  if (IsTerminal(state)) effects_.RecordEnd();
+}
+
+void Job::OnEndRecorded() {
+  if (!IsTerminal(state_) || end_recorded_) return;
+  end_recorded_ = true;
+  // Only now: a JobManager that takes over before would begin without its state.
+  if (checkpoints_ && state_ == JobState::kFinished) checkpoints_->DeleteAll();
   effects_.Changed(true);
 }
 
@@ -128,10 +139,12 @@ void Job::OnTaskState(const std::string& taskmanager_id, const proto::TaskStateR
     if (checkpoints_) checkpoints_->OnAllRunning();
   }
   if (checkpoints_ && report.state() == proto::FINISHED) checkpoints_->OnTaskFinished();
-  if (state_ == JobState::kRunning && execution_.AllFinished()) {
+  if (state_ == JobState::kRunning && execution_.AllFinished() && Rescaling()) {
+    MoveTo(JobState::kRestarting);
+    BeginEnding();
+  } else if (state_ == JobState::kRunning && execution_.AllFinished()) {
     MoveTo(JobState::kFinished);
     BeginEnding();
-    if (checkpoints_) checkpoints_->DeleteAll();
   }
   AfterCoordinator();
   if (Ending()) ShutDownWhenEnded(taskmanager_id);
@@ -148,6 +161,7 @@ proto::JobManagerToWorker Job::MessageToWorker() const {
   proto::JobManagerToWorker message;
   message.set_job_id(id_);
   message.set_attempt(attempt_);
+  message.set_leader_epoch(options_.leader_epoch);
   return message;
 }
 
@@ -175,6 +189,7 @@ std::shared_ptr<const JobSnapshot> Job::Snapshot() const {
   snapshot->attempt = attempt_;
   snapshot->parallelism = submission_.graph.parallelism();
   snapshot->digest = submission_.digest;
+  snapshot->is_bundle = submission_.is_bundle;
   snapshot->arguments = submission_.arguments;
   if (waits_for_slots_) {
     snapshot->waits_for = fmt::format("waiting for {} slots: have {}", slots_needed_, slots_have_);
@@ -189,7 +204,9 @@ std::shared_ptr<const JobSnapshot> Job::Snapshot() const {
     view->config = options_.checkpoints;
     view->counts = checkpoints_->counts();
     view->history.assign(checkpoints_->history().begin(), checkpoints_->history().end());
+    view->requests.assign(checkpoints_->requests().begin(), checkpoints_->requests().end());
     view->restored = attempt_restored_;
+    view->restored_ms = attempt_began_ms_;
     view->latest = checkpoints_->restore_point();
     snapshot->checkpoints = std::move(view);
   }

@@ -35,6 +35,10 @@ struct JobOptions {
   CheckpointConfig checkpoints;
   StorageOptions storage;                            // how checkpoints.storage is reached
   std::map<std::string, std::string> worker_config;  // under the submission's own
+  uint64_t leader_epoch = 0;                         // on every message
+  // Of a job that was taken over from another JobManager.
+  uint32_t attempts_before = 0;  // attempts up to this number were its
+  int64_t submitted_ms = 0;      // 0: now
 };
 
 // A worker that was told to end has this much more than its cancellation timeout, then its host kills it; after as
@@ -52,14 +56,14 @@ class JobEffects {
   // On storage, answered by OnCheckpointDecided.
   virtual void DecideCheckpoint(uint64_t id, std::string name, std::string bytes) = 0;
   virtual void DeleteObjects(std::vector<std::string> names) = 0;
+  // Answered by OnSavepointCopied.
+  virtual void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) = 0;
+  // Answered by OnCheckpointsRead.
+  virtual void ReadCheckpoints() = 0;
+  // The job has come to a terminal state, which nobody is told before it is durable. Answered by OnEndRecorded.
+  virtual void RecordEnd() = 0;
   // Something that the snapshot shows has changed. urgent: more than figures.
   virtual void Changed(bool urgent) = 0;
-};
-
-// What storage holds for a job with checkpoints, read before it starts.
-struct CheckpointStart {
-  StoredCheckpoints stored;
-  std::optional<RestorePoint> restore;
 };
 
 class Job final : private CoordinatorEffects {
@@ -80,7 +84,13 @@ class Job final : private CoordinatorEffects {
   void OnWorkerExited(const std::string& taskmanager_id, const proto::WorkerExited& report);
   void OnHostLost(const std::string& taskmanager_id, const std::string& reason);
   void OnCheckpointDecided(uint64_t id, bool won);
+  void OnCheckpointsRead(StoredCheckpoints stored);
+  void OnEndRecorded();
   void OnStorageTrouble(std::string text);
+  void OnCopyProgress(uint64_t request, int64_t copied_bytes, int64_t total_bytes);
+  void OnSavepointCopied(uint64_t request, const absl::StatusOr<std::string>& location);
+  // Goes on at the parallelism of the graph, from a checkpoint that ends this attempt. REQUIRES: it passed CheckGraph.
+  absl::StatusOr<uint64_t> Rescale(proto::JobGraph graph);
   // FailedPrecondition: the job has no checkpoints, or does not run.
   absl::StatusOr<uint64_t> RequestCheckpoint(CheckpointRequest request);
 
@@ -88,8 +98,11 @@ class Job final : private CoordinatorEffects {
   uint32_t attempt() const { return attempt_; }
   // The job has ended, none of its workers is left, and no word to storage is open.
   bool Drained() const {
-    return IsTerminal(state_) && workers_.AllGone() && (!checkpoints_ || checkpoints_->Settled());
+    return end_recorded_ && workers_.AllGone() &&
+           (!checkpoints_ || (checkpoints_->Settled() && !checkpoints_->copying()));
   }
+  // It has ended, and its end is durable.
+  bool end_recorded() const { return end_recorded_; }
   int64_t stale_messages() const { return stale_messages_; }
   std::shared_ptr<const JobSnapshot> Snapshot() const;
 
@@ -106,7 +119,11 @@ class Job final : private CoordinatorEffects {
   void Decide(uint64_t id, std::string name, std::string bytes) override;
   void Delete(std::vector<std::string> names) override { effects_.DeleteObjects(std::move(names)); }
   void FailAttempt(std::string reason) override { attempt_failure_ = std::move(reason); }
-  void StopDecided() override {}
+  void StopDecided() override;
+  void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) override;
+  bool Rescaling() const { return rescale_ && rescale_->decided; }
+  void TakeRescaledGraph();
+  void ReadStorage() override { effects_.ReadCheckpoints(); }
   // After each call into the coordinator: what it found out about the attempt.
   void AfterCoordinator();
   bool StorageSettled() const { return !checkpoints_ || checkpoints_->Settled(); }
@@ -136,19 +153,21 @@ class Job final : private CoordinatorEffects {
   void RestartOrFail();
   void CheckHeartbeats(int64_t now_ms);
   void CheckEndDeadline(int64_t now_ms);
+  void MayStillWrite();
+  bool HasUnfencedSink() const;
 
   proto::JobManagerToWorker MessageToWorker() const;
   void Kill(const std::string& taskmanager_id, bool force);
 
   // Constant after construction.
   const std::string id_;
-  const JobSubmission submission_;
   const JobOptions options_;
   const std::unique_ptr<RestartStrategy> strategy_;
   const Clock& clock_;
   JobEffects& effects_;
-  const int32_t slots_needed_;
 
+  JobSubmission submission_;  // its graph changes with a rescale
+  int32_t slots_needed_;
   JobState state_ = JobState::kInitializing;
   std::map<int, int64_t> state_entered_ms_;
   const int64_t start_ms_;
@@ -161,6 +180,8 @@ class Job final : private CoordinatorEffects {
   std::optional<int64_t> restart_at_ms_;    // monotonic
   std::optional<int64_t> end_deadline_ms_;  // monotonic
   bool end_forced_ = false;                 // the deadline has passed once
+  bool end_recorded_ = false;
+  int64_t lost_workers_until_ms_ = 0;  // monotonic; until then workers that count as gone may still write
   ExecutionGraph execution_;
   WorkerSet workers_;
   FailureLog failures_;
@@ -170,6 +191,12 @@ class Job final : private CoordinatorEffects {
   std::optional<RestorePoint> attempt_restored_;  // what this attempt began from
   std::optional<std::string> attempt_failure_;
   std::string storage_trouble_;
+  int64_t attempt_began_ms_ = 0;
+  struct PendingRescale {
+    proto::JobGraph graph;
+    bool decided = false;  // its checkpoint: the next attempt runs this graph
+  };
+  std::optional<PendingRescale> rescale_;
 };
 
 }  // namespace penstock::jobmanager

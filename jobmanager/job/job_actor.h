@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "jobmanager/checkpoint/checkpoint_store.h"
+#include "jobmanager/checkpoint/savepoint.h"
 #include "jobmanager/cluster/cluster_actor.h"
 #include "jobmanager/job/job.h"
 #include "runtime/core/actor.h"
@@ -24,6 +25,10 @@ inline constexpr int64_t kMetricsPublishMs = 200;
 class JobListener {
  public:
   virtual ~JobListener() = default;
+  // Makes the end of a job durable, however long it takes, then calls recorded on any thread.
+  virtual void OnJobEnded(std::shared_ptr<const JobSnapshot> snapshot, std::function<void()> recorded) = 0;
+  // Somebody else has decided a checkpoint of the job: perhaps this JobManager leads no more.
+  virtual void OnDecisionLost() = 0;
   // drained: the job has ended, its workers are gone, and nothing more will follow.
   virtual void OnJobSnapshot(std::shared_ptr<const JobSnapshot> snapshot, bool drained) = 0;
 };
@@ -48,6 +53,7 @@ class JobActor final : private JobEffects {
   void OnHostLost(const std::string& taskmanager_id, const std::string& reason);
   // Waits for the job's answer: the number under which its record can be found.
   absl::StatusOr<uint64_t> RequestCheckpoint(CheckpointRequest request);
+  absl::StatusOr<uint64_t> Rescale(proto::JobGraph graph);
 
  private:
   void RequestSlots(int32_t slots) override { cluster_.RequestSlots(id_, slots); }
@@ -56,20 +62,27 @@ class JobActor final : private JobEffects {
   void KillWorker(const std::string& taskmanager_id, proto::KillWorker kill) override;
   void DecideCheckpoint(uint64_t id, std::string name, std::string bytes) override;
   void DeleteObjects(std::vector<std::string> names) override { store_->Delete(std::move(names)); }
+  void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) override;
+  void ReadCheckpoints() override;
+  void RecordEnd() override;
   void Changed(bool urgent) override;
 
   void Tick();
+  void ReadUntilItWorks(int64_t pause_ms);
   void Publish();
 
   // Constant after construction.
   const std::string id_;
+  const std::string checkpoint_directory_;
   const Clock& clock_;
   ClusterActor& cluster_;
   JobListener& listener_;
 
+  const StorageOptions storage_options_;
   const std::unique_ptr<CheckpointStore> store_;  // null: the job takes no checkpoints
 
   // The actor's thread only.
+  std::unique_ptr<SavepointCopier> copier_;  // made for the first copy
   Job job_;
   bool changed_ = false;
   bool publish_posted_ = false;

@@ -71,6 +71,8 @@ void Job::Cancel() {
 void Job::BeginEnding() {
   waits_for_slots_ = false;
   if (checkpoints_) checkpoints_->EndAttempt("the attempt has ended");
+  const bool deciding = checkpoints_ && !checkpoints_->Settled();  // then it may still be decided
+  if (rescale_ && !rescale_->decided && !deciding) rescale_.reset();
   if (!end_deadline_ms_) end_deadline_ms_ = clock_.MonotonicMs() + options_.cancellation_timeout_ms + kEndSlackMs;
   if (state_ != JobState::kFinished) execution_.SetStateOfAll("", proto::CANCELING, clock_.NowMs());
   for (auto& [taskmanager_id, worker] : workers_.by_taskmanager) EndWorker(taskmanager_id, worker);
@@ -144,6 +146,7 @@ void Job::OnHostLost(const std::string& taskmanager_id, const std::string& reaso
   failure.failure.set_exception_type("TaskManagerLost");
   failure.taskmanager_id = taskmanager_id;
   failure.endpoint = at->second.data_address;
+  MayStillWrite();
   Fail(Cause::kPrimary, std::move(failure));
   WorkerGone(taskmanager_id, proto::FAILED);
 }
@@ -178,6 +181,10 @@ void Job::EndAttemptWhenGone() {
 
 // All reports of the attempt are in: only now is its root cause known.
 void Job::RestartOrFail() {
+  if (Rescaling() && !failures_.RootOf(attempt_)) {
+    restart_at_ms_ = clock_.MonotonicMs();  // no failure
+    return;
+  }
   const std::optional<FailureSnapshot> root = failures_.RootOf(attempt_);
   const bool retryable = !root || root->failure.domain() != proto::Failure::USER || root->failure.retryable();
   const std::optional<int64_t> delay_ms =
@@ -220,6 +227,7 @@ void Job::CheckEndDeadline(int64_t now_ms) {
                  give_up ? ", it counts as gone" : ": its host is asked to kill it");
     if (give_up) {
       worker.phase = WorkerPhase::kGone;
+      MayStillWrite();
     } else {
       Kill(taskmanager_id, true);
     }

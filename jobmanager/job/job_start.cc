@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "jobmanager/job/job.h"
+#include "runtime/core/lease.h"
 #include "runtime/core/log.h"
 #include "runtime/core/random.h"
 #include "runtime/core/status.h"
@@ -11,13 +12,14 @@ namespace penstock::jobmanager {
 
 void Job::Start() {
   started_ = true;
-  if (checkpoints_) checkpoints_->OnStorageRead(checkpoint_start_.stored, checkpoint_start_.restore);
+  if (checkpoints_) checkpoints_->Start(std::move(checkpoint_start_));
   BeginWhenSettled();
 }
 
 // What the next attempt begins from must be known: the outcome of a checkpoint may still be open.
 void Job::BeginWhenSettled() {
   if (!started_ || !StorageSettled()) return;
+  if (clock_.MonotonicMs() < lost_workers_until_ms_ && HasUnfencedSink()) return;
   if (state_ == JobState::kInitializing) return BeginAttempt();  // else it was cancelled before it began
   if (state_ == JobState::kRestarting && restart_at_ms_ && clock_.MonotonicMs() >= *restart_at_ms_) {
     restart_at_ms_.reset();
@@ -25,8 +27,24 @@ void Job::BeginWhenSettled() {
   }
 }
 
+// A worker that counts as gone but was not seen to end goes on for a lease at most.
+void Job::MayStillWrite() {
+  lost_workers_until_ms_ = clock_.MonotonicMs() + WorkerLeaseMs(options_.heartbeat_timeout_ms);
+}
+
+bool Job::HasUnfencedSink() const {
+  for (const proto::Vertex& vertex : submission_.graph.vertices()) {
+    for (const proto::Operator& op : vertex.operators()) {
+      if (op.unfenced()) return true;
+    }
+  }
+  return false;
+}
+
 void Job::BeginAttempt() {
   ++attempt_;
+  attempt_began_ms_ = clock_.NowMs();
+  if (Rescaling()) TakeRescaledGraph();
   deployed_ = false;
   end_forced_ = false;
   end_deadline_ms_.reset();
@@ -81,6 +99,7 @@ proto::StartWorker Job::StartMessage(const std::string& taskmanager_id, const Wo
   spec.set_attempt(attempt_);
   spec.set_jobmanager_address(options_.jobmanager_address);
   spec.set_token(workers_.token);
+  spec.set_leader_epoch(options_.leader_epoch);
   spec.set_taskmanager_id(taskmanager_id);
   spec.set_data_host(host.data_host());
   for (const std::string& argument : submission_.arguments) spec.add_arguments(argument);

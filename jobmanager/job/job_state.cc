@@ -23,7 +23,7 @@ constexpr std::array kTransitions{
     Transition{kCreated, kFailing, "the same, without another attempt"},
     Transition{kRunning, kFinished, "every task reports FINISHED"},
     Transition{kRunning, kCancelling, "cancel"},
-    Transition{kRunning, kRestarting, "a task, a worker or a host failed"},
+    Transition{kRunning, kRestarting, "a task, a worker or a host failed, or it is rescaled"},
     Transition{kRunning, kFailing, "the same, without another attempt"},
     Transition{kRestarting, kCreated, "the failed attempt is gone and the restart delay has passed"},
     Transition{kRestarting, kCancelling, "cancel"},

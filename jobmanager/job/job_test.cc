@@ -29,7 +29,12 @@ struct RecordingEffects final : JobEffects {
   void KillWorker(const std::string& id, proto::KillWorker kill) override { killed.emplace_back(id, kill); }
   void DecideCheckpoint(uint64_t id, std::string name, std::string) override { decisions.emplace_back(id, name); }
   void DeleteObjects(std::vector<std::string> names) override { deleted = std::move(names); }
+  void CopySavepoint(uint64_t, RestorePoint, std::string) override {}
+  void ReadCheckpoints() override { ++reads; }
+  void RecordEnd() override { ++ends; }
   void Changed(bool) override {}
+  int reads = 0;
+  int ends = 0;
   std::vector<std::pair<uint64_t, std::string>> decisions;
   std::vector<std::string> deleted;
   std::vector<int32_t> requested;
@@ -166,7 +171,10 @@ TEST_CASE("A finished job shuts its workers down and is drained when they are go
   CHECK_FALSE(s.job->Drained());
   CHECK(s.effects.released == 0);
   s.Exit("a", 0);
-  s.Exit("b", 139, SIGSEGV);  // crashes on its way out: the job has finished all the same
+  s.Exit("b", 139, SIGSEGV);      // crashes on its way out: the job has finished all the same
+  CHECK_FALSE(s.job->Drained());  // its end is not durable yet
+  CHECK(s.effects.ends == 1);
+  s.job->OnEndRecorded();
   CHECK(s.job->Drained());
   CHECK(s.effects.released == 1);
   CHECK(s.job->Snapshot()->failures.empty());
@@ -258,6 +266,7 @@ TEST_CASE("Workers that do not leave are killed after the deadline, and given up
   CHECK(s.job->state() == JobState::kCancelling);
   s.Advance(kEndSlackMs);
   CHECK(s.job->state() == JobState::kCanceled);
+  s.job->OnEndRecorded();
   CHECK(s.job->Drained());
   CHECK(s.effects.released == 1);
 }

@@ -1,10 +1,9 @@
 // /v2/jobs: submit, status, cancel.
-#include <google/protobuf/util/json_util.h>
-
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "jobmanager/rest/job_view.h"
+#include "jobmanager/rest/read_json.h"
 #include "jobmanager/rest/render_v2.h"
 #include "jobmanager/rest/rest_context.h"
 #include "runtime/core/config.h"
@@ -19,17 +18,6 @@ using http::Request;
 using http::Response;
 using nlohmann::json;
 
-absl::Status ReadPlan(const json& body, JobSubmission* submission) {
-  const auto plan = body.find("plan");
-  if (plan == body.end() || !plan->is_object()) return InvalidArgument("'plan' is missing: the job graph as JSON");
-  google::protobuf::util::JsonParseOptions options;
-  // A newer program may say more about its graph; what matters is guarded by graph_version.
-  options.ignore_unknown_fields = true;
-  const auto parsed = google::protobuf::util::JsonStringToMessage(plan->dump(), &submission->graph, options);
-  if (parsed.ok()) return absl::OkStatus();
-  return InvalidArgument("'plan' is no job graph: {}", parsed.message().as_string());
-}
-
 absl::Status ReadConfig(const json& body, JobSubmission* submission) {
   const auto config = body.find("config");
   if (config == body.end()) return absl::OkStatus();
@@ -43,12 +31,34 @@ absl::Status ReadConfig(const json& body, JobSubmission* submission) {
   return Config::Load(sources).status();
 }
 
+absl::Status ReadRestore(const json& body, RestoreRequest* restore) {
+  const auto at = body.find("restore");
+  if (at == body.end() || at->is_null()) return absl::OkStatus();
+  if (!at->is_object()) return InvalidArgument("'restore' is no JSON object");
+  for (const auto& [name, value] : at->items()) {
+    if (name != "path" && name != "resume" && name != "allow_empty" && name != "allow_non_restored" &&
+        name != "allow_duplicates") {
+      return InvalidArgument(
+          "'restore' has no '{}': it has path, resume, allow_empty, allow_non_restored, allow_duplicates", name);
+    }
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(restore->path, StringIn(*at, "path"));
+  PENSTOCK_ASSIGN_OR_RETURN(restore->resume, BoolIn(*at, "resume"));
+  PENSTOCK_ASSIGN_OR_RETURN(restore->allow_empty, BoolIn(*at, "allow_empty"));
+  PENSTOCK_ASSIGN_OR_RETURN(restore->allow_non_restored, BoolIn(*at, "allow_non_restored"));
+  PENSTOCK_ASSIGN_OR_RETURN(restore->allow_duplicates, BoolIn(*at, "allow_duplicates"));
+  const int ways = (restore->path.empty() ? 0 : 1) + (restore->resume ? 1 : 0) + (restore->allow_empty ? 1 : 0);
+  if (ways > 1) return InvalidArgument("'restore': path, resume and allow_empty exclude each other");
+  return absl::OkStatus();
+}
+
 absl::StatusOr<JobSubmission> ReadSubmission(const std::string& text) {
   const json body = json::parse(text, nullptr, false);
   if (!body.is_object())
-    return InvalidArgument("the body is no JSON object {{plan, digest, is_bundle, arguments, config}}");
+    return InvalidArgument("the body is no JSON object {{plan, digest, is_bundle, arguments, config, restore}}");
   JobSubmission submission;
-  PENSTOCK_RETURN_IF_ERROR(ReadPlan(body, &submission));
+  PENSTOCK_RETURN_IF_ERROR(ReadPlan(body, &submission.graph));
+  PENSTOCK_RETURN_IF_ERROR(ReadRestore(body, &submission.restore));
   PENSTOCK_RETURN_IF_ERROR(ReadConfig(body, &submission));
   if (!body.contains("digest") || !body["digest"].is_string()) return InvalidArgument("'digest' is missing");
   submission.digest = body["digest"].get<std::string>();

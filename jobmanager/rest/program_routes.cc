@@ -5,7 +5,9 @@
 //   (default:
 //                  offset + Content-Length). 201 when the whole has come and its digest is right, 202 when more is to
 //                  come, 200 when it was there already, 409 with the right Upload-Offset, 422 for a wrong digest.
+#include <algorithm>
 #include <charconv>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -20,6 +22,8 @@ using http::ErrorResponse;
 using http::JsonResponse;
 using http::Request;
 using http::Response;
+
+constexpr int64_t kContentPieceBytesMax = 4 << 20;
 
 std::optional<int64_t> NumberOf(const std::string& text) {
   int64_t number = 0;
@@ -95,6 +99,21 @@ std::unique_ptr<http::BodySink> BeginUpload(ProgramStore* programs, const Reques
   return std::make_unique<ProgramSink>(programs, digest, *std::move(upload));
 }
 
+// A piece of a program, so that it can be planned again where it is not.
+Response GetContent(ProgramStore* programs, const Request& request) {
+  const auto program = programs->Find(request.params.at("digest"));
+  if (!program.ok()) return ErrorResponse(program.status());
+  const auto offset = NumberOf(request.query_value("offset").value_or("0"));
+  const auto max = NumberOf(request.query_value("max").value_or(std::to_string(kContentPieceBytesMax)));
+  if (!offset || !max || *offset < 0 || *max < 1) return ErrorResponse(400, "offset and max are numbers of bytes");
+  std::ifstream file(program->path, std::ios::binary);
+  file.seekg(*offset);
+  std::string piece(static_cast<size_t>(std::min(*max, kContentPieceBytesMax)), '\0');
+  file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+  piece.resize(static_cast<size_t>(std::max<std::streamsize>(0, file.gcount())));
+  return Response{.body = std::move(piece), .content_type = "application/octet-stream"};
+}
+
 }  // namespace
 
 void AddProgramRoutes(RestContext* context, http::Router* router) {
@@ -105,6 +124,8 @@ void AddProgramRoutes(RestContext* context, http::Router* router) {
     return WithProgress(JsonResponse({{"bytes", found->bytes}, {"complete", found->complete}}), *found);
   };
   router->Handle("GET", "/v2/programs/:digest", progress);
+  router->Handle("GET", "/v2/programs/:digest/content",
+                 [programs](const Request& request) { return GetContent(programs, request); });
   for (const char* method : {"PUT", "PATCH"}) {
     router->HandleUpload(method, "/v2/programs/:digest",
                          {.handler = [programs](const Request& request,

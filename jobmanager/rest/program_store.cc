@@ -83,6 +83,23 @@ absl::StatusOr<std::unique_ptr<ProgramUpload>> ProgramStore::BeginUpload(const s
   return std::unique_ptr<ProgramUpload>(new ProgramUpload(this, digest, generation, offset, total, fd));
 }
 
+absl::Status ProgramStore::Restore(const std::string& digest,
+                                   const std::function<absl::Status(const std::string& path)>& fill) {
+  PENSTOCK_RETURN_IF_ERROR(CheckDigest(digest));
+  if (SizeOf(PathOf(digest)) >= 0) return absl::OkStatus();
+  const std::string path = PathOf(digest) + ".restored";
+  PENSTOCK_RETURN_IF_ERROR(fill(path));
+  PENSTOCK_ASSIGN_OR_RETURN(const std::string found, Sha256OfFile(path));
+  if (found != digest) {
+    unlink(path.c_str());
+    return DataLoss("the stored program {} is damaged: its digest is {}", digest, found);
+  }
+  if (chmod(path.c_str(), 0700) != 0 || rename(path.c_str(), PathOf(digest).c_str()) != 0) {
+    return Unavailable("can't store program {}: {}", digest, std::strerror(errno));
+  }
+  return absl::OkStatus();
+}
+
 ProgramUpload::ProgramUpload(ProgramStore* store, std::string digest, uint64_t generation, int64_t offset,
                              int64_t total, int fd)
     : store_(store), digest_(std::move(digest)), generation_(generation), total_(total), offset_(offset), fd_(fd) {}

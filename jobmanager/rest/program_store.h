@@ -7,6 +7,7 @@
 #define PENSTOCK_JOBMANAGER_REST_PROGRAM_STORE_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -62,6 +63,9 @@ class ProgramStore final : public ProgramSource {
   // Goes on with an upload of `total` bytes. OutOfRange: offset is not where it stopped (0 starts afresh);
   // AlreadyExists: it is complete; ResourceExhausted: too large.
   absl::StatusOr<std::unique_ptr<ProgramUpload>> BeginUpload(const std::string& digest, int64_t offset, int64_t total);
+  // Takes a program from elsewhere, unless it is there: fill writes it to the path it is given. DataLoss: what it wrote
+  // has another digest.
+  absl::Status Restore(const std::string& digest, const std::function<absl::Status(const std::string& path)>& fill);
   int64_t program_bytes_max() const { return program_bytes_max_; }
 
  private:

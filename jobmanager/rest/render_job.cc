@@ -209,7 +209,7 @@ json RenderJob(const JobSnapshot& job, int64_t now_ms) {
   }
   return {{"jid", job.id},
           {"name", job.name},
-          {"isStoppable", false},
+          {"isStoppable", job.state == JobState::kRunning && job.checkpoints != nullptr},
           {"state", JobStateName(job.state)},
           {"job-type", "STREAMING"},
           {"start-time", job.start_ms},

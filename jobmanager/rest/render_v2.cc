@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "jobmanager/rest/job_view.h"
+#include "jobmanager/rest/render_checkpoints.h"
 
 namespace penstock::jobmanager {
 namespace {
@@ -151,7 +152,9 @@ json RenderJobStatus(const JobSnapshot& job, const RateTracker& rates, int64_t n
           {"waits_for", job.waits_for},
           {"attempt", job.attempt},
           {"parallelism", job.parallelism},
+          {"key_groups", job.graph.key_groups()},
           {"digest", job.digest},
+          {"is_bundle", job.is_bundle},
           {"arguments", job.arguments},
           {"start_ms", job.start_ms},
           {"end_ms", job.end_ms},
@@ -165,6 +168,7 @@ json RenderJobStatus(const JobSnapshot& job, const RateTracker& rates, int64_t n
           {"splits", std::move(splits)},
           {"notes", std::move(notes)},
           {"failure", RenderRootFailure(job)},
+          {"checkpoints", RenderCheckpointStatus(job)},
           {"vertices", std::move(vertices)}};
 }
 

@@ -3,6 +3,7 @@
 #define PENSTOCK_JOBMANAGER_REST_REST_CONTEXT_H_
 
 #include "jobmanager/commands.h"
+#include "jobmanager/rest/operations.h"
 #include "jobmanager/rest/program_store.h"
 #include "jobmanager/rest/rate_tracker.h"
 #include "jobmanager/rest/rest_server.h"
@@ -19,12 +20,14 @@ struct RestContext {
   ProgramStore& programs;
   const Clock& clock;
   RateTracker rates = {};
+  Operations operations{clock};
 };
 
 // Each adds its routes to the router; the context outlives it.
 void AddFlinkRoutes(RestContext* context, http::Router* router);
-void AddJobRoutes(RestContext* context, http::Router* router);      // /v2/jobs
-void AddMemoryRoutes(RestContext* context, http::Router* router);   // /v2/jobs/:jobid/memory
+void AddJobRoutes(RestContext* context, http::Router* router);     // /v2/jobs
+void AddMemoryRoutes(RestContext* context, http::Router* router);  // /v2/jobs/:jobid/memory
+void AddCheckpointRoutes(RestContext* context, http::Router* router);
 void AddProgramRoutes(RestContext* context, http::Router* router);  // /v2/programs
 void AddProcessRoutes(RestContext* context, http::Router* router);  // /v2/processes
 

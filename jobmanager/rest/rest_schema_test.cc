@@ -32,8 +32,8 @@ class SchemaChecker {
 
  private:
   std::string CheckNamed(const std::string& type, const json& value, const std::string& at) const {
-    if (type[0] == '$') return Check(schema_["types"][type.substr(1)], value, at);
     if (type.back() == '?') return value.is_null() ? "" : CheckNamed(type.substr(0, type.size() - 1), value, at);
+    if (type[0] == '$') return Check(schema_["types"][type.substr(1)], value, at);
     const bool fits = type == "any" || (type == "int" && value.is_number_integer()) ||
                       (type == "num" && value.is_number()) || (type == "str" && value.is_string()) ||
                       (type == "bool" && value.is_boolean());

@@ -88,6 +88,7 @@ http::Router RestServer::Parts::MakeRouter() {
   AddFlinkRoutes(&context, &router);
   AddJobRoutes(&context, &router);
   AddMemoryRoutes(&context, &router);
+  AddCheckpointRoutes(&context, &router);
   AddProgramRoutes(&context, &router);
   AddProcessRoutes(&context, &router);
   if (context.options.ui_dir.empty()) {

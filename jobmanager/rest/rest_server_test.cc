@@ -132,6 +132,27 @@ TEST_CASE("A program is uploaded, broken off, resumed and submitted", "[rest]") 
   CHECK_FALSE(submission.is_bundle);
 }
 
+TEST_CASE("A submission says what it begins from; a program can be read back", "[rest]") {
+  FakeCluster cluster;
+  Client client(&cluster);
+  const std::string program = "program bytes";
+  const std::string path = "/v2/programs/" + Sha256Of(program);
+  REQUIRE(client.Call("PUT", path, program).status == 201);
+  CHECK(client.Call("GET", path + "/content?offset=8&max=3").body == "byt");
+  CHECK(client.Call("GET", path + "/content?offset=13").body.empty());
+  CHECK(client.Call("GET", path + "/content?offset=-1").status == 400);
+  json submission = Submission(Sha256Of(program));
+  submission["restore"] = {{"path", "file:///s"}, {"allow_non_restored", true}};
+  CHECK(client.Call("POST", "/v2/jobs", submission.dump()).status == 200);
+  CHECK(cluster.commands().submissions()[0].restore.path == "file:///s");
+  CHECK(cluster.commands().submissions()[0].restore.allow_non_restored);
+  CHECK_FALSE(cluster.commands().submissions()[0].restore.resume);
+  submission["restore"]["resume"] = true;
+  CHECK(ErrorOf(client.Call("POST", "/v2/jobs", submission.dump())).find("exclude each other") != std::string::npos);
+  submission["restore"] = {{"from", "x"}};
+  CHECK(ErrorOf(client.Call("POST", "/v2/jobs", submission.dump())).find("'from'") != std::string::npos);
+}
+
 TEST_CASE("An upload with a wrong digest is 422 and removed", "[rest]") {
   FakeCluster cluster;
   Client client(&cluster);

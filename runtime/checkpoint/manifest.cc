@@ -11,7 +11,8 @@ namespace penstock {
 namespace {
 
 constexpr std::string_view kMagic = "PNSTKMAN";
-constexpr size_t kHeaderBytes = 8 + 4 + 8;
+constexpr size_t kMagicBytes = 8;
+constexpr size_t kHeaderBytes = kMagicBytes + 4 + 8;
 constexpr size_t kChecksumBytes = 8;
 constexpr size_t kIdDigits = 20;
 
@@ -30,34 +31,44 @@ T Get(std::string_view bytes, size_t at) {
 
 uint64_t ChecksumOf(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
-std::string EncodeManifest(const proto::Manifest& manifest) {
-  const std::string body = manifest.SerializeAsString();
-  std::string bytes(kMagic);
-  Put<uint32_t>(bytes, kManifestFormat);
+std::string EncodeFramed(std::string_view magic, uint32_t format, std::string_view body) {
+  std::string bytes(magic);
+  Put<uint32_t>(bytes, format);
   Put<uint64_t>(bytes, body.size());
   bytes += body;
   Put<uint64_t>(bytes, ChecksumOf(bytes));
   return bytes;
 }
 
-absl::StatusOr<proto::Manifest> DecodeManifest(std::string_view bytes, std::string_view where) {
-  if (bytes.size() < kHeaderBytes + kChecksumBytes || bytes.substr(0, kMagic.size()) != kMagic) {
-    return DataLoss("{} is no checkpoint manifest", where);
+absl::StatusOr<std::string_view> DecodeFramed(std::string_view magic, uint32_t format, std::string_view bytes,
+                                              std::string_view what, std::string_view where) {
+  if (bytes.size() < kHeaderBytes + kChecksumBytes || bytes.substr(0, kMagicBytes) != magic) {
+    return DataLoss("{} is no {}", where, what);
   }
-  if (const auto format = Get<uint32_t>(bytes, 8); format != kManifestFormat) {
+  if (const auto found = Get<uint32_t>(bytes, 8); found != format) {
     return absl::UnimplementedError(
-        fmt::format("{} is a manifest of format {}, this program reads format {}", where, format, kManifestFormat));
+        fmt::format("{} is a {} of format {}, this program reads format {}", where, what, found, format));
   }
   const auto length = Get<uint64_t>(bytes, 12);
   if (length != bytes.size() - kHeaderBytes - kChecksumBytes) {
-    return DataLoss("manifest {} is cut off or too long: {} bytes", where, bytes.size());
+    return DataLoss("{} {} is cut off or too long: {} bytes", what, where, bytes.size());
   }
   const size_t end = bytes.size() - kChecksumBytes;
   if (Get<uint64_t>(bytes, end) != ChecksumOf(bytes.substr(0, end))) {
-    return DataLoss("manifest {} is damaged: its checksum does not match", where);
+    return DataLoss("{} {} is damaged: its checksum does not match", what, where);
   }
+  return bytes.substr(kHeaderBytes, length);
+}
+
+std::string EncodeManifest(const proto::Manifest& manifest) {
+  return EncodeFramed(kMagic, kManifestFormat, manifest.SerializeAsString());
+}
+
+absl::StatusOr<proto::Manifest> DecodeManifest(std::string_view bytes, std::string_view where) {
+  PENSTOCK_ASSIGN_OR_RETURN(const std::string_view body,
+                            DecodeFramed(kMagic, kManifestFormat, bytes, "manifest", where));
   proto::Manifest manifest;
-  if (!manifest.ParseFromArray(bytes.data() + kHeaderBytes, static_cast<int>(length))) {
+  if (!manifest.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
     return DataLoss("manifest {} holds no manifest message", where);
   }
   return manifest;

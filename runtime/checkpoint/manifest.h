@@ -28,6 +28,11 @@ std::string ManifestName(std::string_view job_directory, uint64_t checkpoint_id)
 // The id in a manifest's name; nothing for other names.
 std::optional<uint64_t> IdOfManifestName(std::string_view name);
 
+// The frame of a manifest around other bytes: a magic of 8 bytes, format, length, checksum. The view lies in `bytes`.
+std::string EncodeFramed(std::string_view magic, uint32_t format, std::string_view body);
+absl::StatusOr<std::string_view> DecodeFramed(std::string_view magic, uint32_t format, std::string_view bytes,
+                                              std::string_view what, std::string_view where);
+
 uint64_t ChecksumOf(std::string_view bytes);
 
 }  // namespace penstock

@@ -61,6 +61,23 @@ const std::vector<ConfigKey>& ConfigKeys() {
        1, kAny},
       {"parallelism.default", kInt, "1", "Parallelism of a job that names none.", 1, 32768},
       {"cluster.id", kString, "penstock", "Name of the cluster: derived names (transactional ids) begin with it."},
+      {"high-availability.type", kString, "none",
+       "Which of several JobManagers of one cluster.id leads: none (there is one), or file (who holds the lock in "
+       "high-availability.lock-dir).",
+       0, kAny, "none|file"},
+      {"high-availability.storageDir", kString, "",
+       "Storage of jobs, programs and results, found again by a JobManager that is restarted. Empty: "
+       "execution.checkpointing.dir where that is set, else jobs end with their JobManager."},
+      {"high-availability.lock-dir", kString, "",
+       "Directory of the leader's lock, seen by all JobManagers. Empty: leader in high-availability.storageDir, which "
+       "must then be a directory."},
+      {"high-availability.lease", kDurationMs, "10 s",
+       "Silence after which a leader that still holds the lock is replaced.", 100, kAny},
+      {"high-availability.jobmanagers", kString, "",
+       "host:port of the control services of all JobManagers, comma-separated, which TaskManagers try in turn. Empty: "
+       "jobmanager.rpc.address and .port."},
+      {"jobstore.max-capacity", kInt, "100", "Jobs that have ended and are still listed.", 1, 100'000},
+      {"jobstore.expiration-time", kDurationMs, "24 h", "How long a job that has ended is listed.", 1, kAny},
       {"execution.checkpointing.dir", kString, "",
        "Where checkpoints and durable jobs lie: file:///path that all machines see, or s3://bucket/prefix. Empty: no "
        "checkpoints."},
@@ -69,6 +86,8 @@ const std::vector<ConfigKey>& ConfigKeys() {
       {"execution.checkpointing.min-pause", kDurationMs, "0 s", "Least time between two checkpoints."},
       {"execution.checkpointing.tolerable-failed-checkpoints", kInt, "-1",
        "Checkpoints in a row that may be given up before the attempt fails; -1: any number.", -1, kAny},
+      {"execution.checkpointing.savepoint-dir", kString, "",
+       "Where savepoints are copied that name no directory. Empty: they stay beside the checkpoints."},
       {"execution.checkpointing.num-retained", kInt, "3", "Checkpoints that are kept.", 1, 1000},
       {"s3.endpoint", kString, "",
        "Server of s3:// storage, such as https://storage.example.com:9000. Empty: AWS_ENDPOINT_URL_S3, else Amazon's."},

@@ -12,9 +12,10 @@
 namespace penstock {
 
 // Exit codes of the server processes.
-inline constexpr int kExitOk = 0;           // ended by SIGTERM or SIGINT, drained
-inline constexpr int kExitStartFailed = 1;  // a port is taken, a directory cannot be made, ...
-inline constexpr int kExitUsage = 2;        // a bad argument or configuration
+inline constexpr int kExitOk = 0;              // ended by SIGTERM or SIGINT, drained
+inline constexpr int kExitStartFailed = 1;     // a port is taken, a directory cannot be made, ...
+inline constexpr int kExitUsage = 2;           // a bad argument or configuration
+inline constexpr int kExitLeadershipLost = 3;  // another JobManager leads, or this one cannot prove that it does
 
 // Understands `--config FILE`, `-Dkey=value` (repeated), `--help` and `--version`, and PENSTOCK_* of the environment.
 // Cancelled: help or the version was printed, exit with kExitOk.

@@ -13,6 +13,7 @@ namespace penstock {
 struct OperatorFactory;
 struct OutputFactory;
 struct EdgeFactory;
+class SinkAdmin;
 
 enum class Partitioning { kForward, kHash, kRebalance, kBroadcast, kCustom };
 const char* PartitioningName(Partitioning partitioning);
@@ -35,7 +36,8 @@ struct LogicalNode {
   int parallelism_max = 0;  // 0: no limit of its own
   std::string output_type;
   std::vector<StateInfo> states;
-  std::string delivery;  // sinks
+  std::string delivery;                         // sinks
+  std::shared_ptr<const SinkAdmin> sink_admin;  // sinks with transactions; opaque here
   bool is_source = false;
   bool is_sink = false;
   std::shared_ptr<const OperatorFactory> factory;

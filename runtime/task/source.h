@@ -63,7 +63,8 @@ class SourceReader {
   // status fails the task. Trouble that may pass is retried by the reader and shown by set_status_note.
   virtual absl::StatusOr<PollResult> Poll(SourceOutput<T>& output) = 0;
 
-  // Positions behind everything emitted, one item a split, in the reader's own format.
+  // Positions behind everything emitted, one item a split, in the reader's own format. The id is kLastSnapshot at the
+  // end.
   virtual absl::Status Snapshot(uint64_t checkpoint_id, std::vector<std::string>* positions) = 0;
   // Before Open, after a restore: the positions of all splits of all subtasks. The reader takes its own out of them by
   // the rule by which it deals out splits; splits without a position are new, and read from their beginning.

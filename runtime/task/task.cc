@@ -109,8 +109,19 @@ void Task::Run() {
   }
 }
 
+// Records that were late before the failure must be late again, though the watermarks of the sources begin anew.
+void Task::BeginTime() {
+  if (restore_ == nullptr || inputs_.empty()) return;
+  const TimestampMs watermark = restore_->watermark;
+  if (watermark == kNoTimestamp || watermark == kMaxWatermark) return;  // a drained job begins a time of its own
+  tracker_.Begin(watermark);
+  input_watermark_.store(watermark, std::memory_order_relaxed);
+  inputs_.front().receiver->OnWatermark(watermark);
+}
+
 void Task::RunLoop() {
   last_flush_ns_ = last_tick_ns_ = environment_.clock.MonotonicNs();
+  BeginTime();
   while (!Stopping()) {
     mailbox_->RunBetweenRecords();
     if (InputOver() && !chain_.HasPending()) {

@@ -100,6 +100,7 @@ class Task {
 
   void Run();
   void RunLoop();
+  void BeginTime();
   bool InputOver() const;
   // One step of the loop: a pending fire, a source poll or a buffer. False when there is nothing to do now.
   bool Step();

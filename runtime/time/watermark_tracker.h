@@ -60,6 +60,8 @@ class WatermarkTracker {
     return change;
   }
 
+  // After a restore, before the first Update: time goes on where it stood, and does not run again.
+  void Begin(TimestampMs watermark) { watermark_ = watermark; }
   TimestampMs watermark() const { return watermark_; }
   // The ACTIVE input with the smallest watermark as of the last Update; -1: none is active.
   int holder() const { return holder_; }

@@ -57,7 +57,20 @@ void HostAgent::OnClosed(const absl::Status& why) {
   actor_.Post([this, text = MessageOf(why)] { OnLost(text.empty() ? "closed by the JobManager" : text); });
 }
 
+// A JobManager that was replaced but does not know it yet (protocols.md B2).
+bool HostAgent::IsOfOlderLeader(const proto::JobManagerToHost& message) {
+  if (message.leader_epoch() >= leader_epoch_) {
+    leader_epoch_ = message.leader_epoch();
+    return false;
+  }
+  ++refused_messages_;
+  PENSTOCK_LOG(warn, "a message of leader epoch {} is refused: epoch {} leads", message.leader_epoch(), leader_epoch_);
+  return true;
+}
+
 void HostAgent::Handle(const proto::JobManagerToHost& message) {
+  if (message.has_welcome() && !message.welcome().refusal().empty()) return OnWelcome(message.welcome());
+  if (IsOfOlderLeader(message)) return OnLost(fmt::format("it leads no more, epoch {} does", leader_epoch_));
   switch (message.kind_case()) {
     case proto::JobManagerToHost::kWelcome:
       return OnWelcome(message.welcome());
@@ -77,7 +90,13 @@ void HostAgent::Handle(const proto::JobManagerToHost& message) {
 }
 
 void HostAgent::OnWelcome(const proto::HostWelcome& welcome) {
-  if (!welcome.refusal().empty()) return OnLost("refused: " + welcome.refusal());
+  if (!welcome.refusal().empty()) {
+    if (!welcome.leader_address().empty()) {
+      transport_.Prefer(welcome.leader_address());
+      reconnect_ms_ = kReconnectMinMs;
+    }
+    return OnLost("refused: " + welcome.refusal());
+  }
   PENSTOCK_LOG(info, "registered with the JobManager as {}", hello_.taskmanager_id());
   registered_ = true;
   last_complaint_.clear();

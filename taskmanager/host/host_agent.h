@@ -6,6 +6,7 @@
 #ifndef PENSTOCK_TASKMANAGER_HOST_HOST_AGENT_H_
 #define PENSTOCK_TASKMANAGER_HOST_HOST_AGENT_H_
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -20,7 +21,7 @@
 namespace penstock::taskmanager {
 
 inline constexpr int64_t kReconnectMinMs = 100;
-inline constexpr int64_t kReconnectMaxMs = 5'000;
+inline constexpr int64_t kReconnectMaxMs = 1'000;
 inline constexpr size_t kReportsMax = 1024;
 
 // What the JobManager asks of a host. Called on the agent's thread; must return soon.
@@ -39,12 +40,15 @@ class HostAgent final : private HostListener {
   void Stop();
   // Any thread. Goes out at once, or after the next registration.
   void Report(proto::HostToJobManager report);
+  // Messages of leaders that another has replaced. Any thread.
+  int64_t refused_messages() const { return refused_messages_; }
 
  private:
   void OnMessage(proto::JobManagerToHost message) override;
   void OnClosed(const absl::Status& why) override;
   void Connect();
   void Handle(const proto::JobManagerToHost& message);
+  bool IsOfOlderLeader(const proto::JobManagerToHost& message);
   void OnWelcome(const proto::HostWelcome& welcome);
   void OnLost(const std::string& why);
   void Heartbeat();
@@ -64,6 +68,9 @@ class HostAgent final : private HostListener {
   int64_t reconnect_ms_ = kReconnectMinMs;
   std::string last_complaint_;
   std::deque<proto::HostToJobManager> reports_;
+  uint64_t leader_epoch_ = 0;  // the largest that was heard
+
+  std::atomic<int64_t> refused_messages_ = 0;
 
   Actor actor_;
 };

@@ -40,6 +40,9 @@ TaskManagerOptions OptionsOf(const Config& config) {
   options.id = config.GetString("taskmanager.id");
   options.jobmanager_address =
       fmt::format("{}:{}", config.GetString("jobmanager.rpc.address"), config.GetInt("jobmanager.rpc.port"));
+  if (const std::string all = config.GetString("high-availability.jobmanagers"); !all.empty()) {
+    options.jobmanager_address = all;
+  }
   options.data_host = config.GetString("taskmanager.host");
   options.slots = static_cast<int32_t>(config.GetInt("taskmanager.numberOfTaskSlots"));
   options.memory_bytes = config.GetBytes("taskmanager.memory.size");
@@ -76,6 +79,7 @@ int Run(int argc, char** argv) {
   const auto gauges = registry.CreateGroup("penstock_taskmanager", {{"tm_id", (*manager)->id()}});
   gauges->SetGauge("slots", [slots = options.slots] { return slots; });
   gauges->SetGauge("workers", [&manager] { return static_cast<double>((*manager)->workers_count()); });
+  gauges->SetGauge("refusedLeaderMessages", [&manager] { return static_cast<double>((*manager)->refused_messages()); });
   gauges->SetGauge("freeMemoryBytes", [] { return static_cast<double>(FreeMemoryBytes()); });
   std::printf("penstock-taskmanager %s: %d slots, metrics at %s, JobManager at %s\n", (*manager)->id().c_str(),
               options.slots, metrics.address().c_str(), options.jobmanager_address.c_str());

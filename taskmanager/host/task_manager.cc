@@ -99,6 +99,8 @@ void TaskManager::Stop() {
 
 size_t TaskManager::workers_count() const { return parts_->supervisor.Running().size(); }
 
+int64_t TaskManager::refused_messages() const { return parts_->agent.refused_messages(); }
+
 const std::string& TaskManager::id() const { return parts_->options.id; }
 
 }  // namespace penstock::taskmanager

@@ -16,7 +16,7 @@ namespace penstock::taskmanager {
 
 struct TaskManagerOptions {
   std::string id;                       // taskmanager.id; empty: made from the host's name and a random part
-  std::string jobmanager_address;       // host:port of jobmanager.rpc
+  std::string jobmanager_address;       // host:port of jobmanager.rpc; several: comma-separated
   std::string cluster_token;            // empty: none is asked for
   std::string data_host = "127.0.0.1";  // taskmanager.host
   int32_t slots = 2;                    // taskmanager.numberOfTaskSlots
@@ -37,6 +37,8 @@ class TaskManager {
   const std::string& id() const;
   // Workers that run or are being started here.
   size_t workers_count() const;
+  // Messages of leaders that another has replaced.
+  int64_t refused_messages() const;
 
  private:
   struct Parts;

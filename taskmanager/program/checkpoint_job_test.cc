@@ -192,5 +192,95 @@ TEST_CASE("stop with a savepoint ends the job, and -s begins from it at another 
   CHECK(std::set<int64_t>(values.begin(), values.end()).size() == kCount);
 }
 
+TEST_CASE("a running job goes on at another parallelism, and nothing is written twice", "[checkpoint]") {
+  const Directory directory;
+  FailingJob job;
+  Gate gate;
+  job.sink.shared->on_write = [&gate](const int64_t& value, Context& context) {
+    if (value > 2000) gate.Pass(context);
+  };
+  const JobDefinition definition = DefinitionOf(job);
+  const auto cluster = StartCluster(definition);
+  const auto narrow = BuildGraph(definition, {.parallelism = 2});
+  const auto wide = BuildGraph(definition, {.parallelism = 4});
+  const auto id = cluster->Submit(narrow->graph, {}, CheckpointEvery(directory.path(), "20 ms"));
+  REQUIRE(id.ok());
+  auto seen = cluster->snapshots().Get();
+  while (cluster->Job(*id)->checkpoints->counts.completed == 0) {
+    seen = cluster->snapshots().AwaitChange(seen, std::chrono::seconds(10));
+  }
+  const auto too_wide = cluster->commands().Rescale(*id, BuildGraph(definition, {.parallelism = 5})->graph);
+  CHECK(too_wide.status().message().find("would need 5 slots, and there are 4") != std::string::npos);
+  proto::JobGraph other = wide->graph;
+  other.set_hash("0123456789abcdef");
+  CHECK(absl::IsFailedPrecondition(cluster->commands().Rescale(*id, other).status()));
+  CHECK(absl::IsNotFound(cluster->commands().Rescale("none", wide->graph).status()));
+  const auto asked = cluster->commands().Rescale(*id, wide->graph);
+  INFO(asked.status());
+  REQUIRE(asked.ok());
+  CHECK_FALSE(cluster->commands().Rescale(*id, wide->graph).ok());  // it ends this attempt already
+  gate.Open();
+  REQUIRE(cluster->AwaitEnd(*id, std::chrono::seconds(60)).ok());
+  const auto ended = cluster->Job(*id);
+  CHECK(ended->attempt == 2);
+  CHECK(ended->parallelism == 4);
+  CHECK(ended->failures.empty());
+  for (const auto& vertex : ended->vertices) CHECK(vertex.subtasks.size() == 4);
+  const std::vector<int64_t> values = job.sink.Values();
+  CHECK(values.size() == kCount);
+  CHECK(std::set<int64_t>(values.begin(), values.end()).size() == kCount);
+}
+
+TEST_CASE("a savepoint is copied out, and a copy that is incomplete or damaged is none", "[checkpoint]") {
+  const Directory directory;
+  FailingJob job;
+  Gate gate;
+  job.sink.shared->on_write = [&gate](const int64_t& value, Context& context) {
+    if (value > 2000) gate.Pass(context);
+  };
+  const JobDefinition definition = DefinitionOf(job);
+  const auto cluster = StartCluster(definition);
+  const auto graph = BuildGraph(definition, {.parallelism = 2});
+  const auto config = CheckpointEvery(directory.path() + "/own", "1 h");
+  const auto id = cluster->Submit(graph->graph, {}, config);
+  REQUIRE(id.ok());
+  auto seen = cluster->snapshots().Get();
+  while (cluster->Job(*id)->checkpoints->counts.completed == 0) {
+    seen = cluster->snapshots().AwaitChange(seen, std::chrono::seconds(10));
+  }
+  REQUIRE(cluster->commands()
+              .RequestCheckpoint(*id, {.kind = proto::Manifest::SAVEPOINT,
+                                       .ending = proto::TriggerCheckpoint::SUSPEND,
+                                       .directory = "file://" + directory.path() + "/copies"})
+              .ok());
+  gate.Open();
+  REQUIRE(cluster->AwaitEnd(*id, std::chrono::seconds(60)).ok());
+  const auto request = [&] { return cluster->Job(*id)->checkpoints->requests.at(0); };
+  seen = cluster->snapshots().Get();
+  while (request().outcome == jobmanager::CheckpointOutcome::kInProgress) {
+    seen = cluster->snapshots().AwaitChange(seen, std::chrono::seconds(10));
+  }
+  INFO(request().failure);
+  REQUIRE(request().outcome == jobmanager::CheckpointOutcome::kCompleted);
+  CHECK(request().copied_bytes == request().copy_bytes);
+  const std::string location = request().location;
+  CHECK(location.starts_with("file://" + directory.path() + "/copies/savepoint-failing-"));
+
+  jobmanager::JobSubmission submission{.graph = graph->graph,
+                                       .config = CheckpointEvery(directory.path() + "/new", "1 h")};
+  submission.restore.path = directory.path() + "/copies";
+  CHECK(cluster->commands().Submit(submission).status().message().find("there is no savepoint in") !=
+        std::string::npos);
+  submission.restore.path = directory.path() + "/nowhere";
+  CHECK(absl::IsNotFound(cluster->commands().Submit(submission).status()));
+  CHECK_FALSE(std::filesystem::exists(directory.path() + "/nowhere"));
+  submission.restore.path = location;
+  const auto restored = cluster->commands().Submit(submission);
+  INFO(restored.status());
+  REQUIRE(restored.ok());
+  REQUIRE(cluster->AwaitEnd(*restored, std::chrono::seconds(60)).ok());
+  CHECK(job.sink.Values().size() == kCount);
+}
+
 }  // namespace
 }  // namespace penstock::program

@@ -1,6 +1,8 @@
 // The untyped part of penstock::testing::Harness: an operator chain without a task around it.
 #include <penstock/testing.h>
 
+#include <cstdlib>
+
 #include "runtime/core/clock.h"
 #include "runtime/core/status.h"
 #include "runtime/graph/compile.h"
@@ -9,7 +11,9 @@
 namespace penstock::testing {
 
 struct HarnessChain::Parts {
-  explicit Parts(HarnessOptions options) : clock(options.now_ms) {
+  explicit Parts(HarnessOptions options)
+      : clock(options.now_ms),
+        restores(options.restore_after_each_step || std::getenv("PENSTOCK_HARNESS_RESTORE") != nullptr) {
     info.job_name = info.vertex_name = "harness";
     info.subtask = options.subtask;
     info.parallelism = options.parallelism;
@@ -44,14 +48,43 @@ struct HarnessChain::Parts {
     graph.logical = compiled.logical;
     graph.vertices.emplace_back();
     for (const LogicalNode& node : graph.logical->nodes) graph.vertices[0].nodes.push_back(node.id);
+    return OpenChain();
+  }
+
+  absl::Status OpenChain() {
     KeyedBackendOptions keyed;
     keyed.key_groups = info.key_groups;
     keyed.range = RangeOfSubtask(info.subtask, info.parallelism, info.key_groups);
     keyed.clock = &clock;
-    keyed.track_changes = false;
+    keyed.file_prefix = fmt::format("attempt-{}", attempts++);
+    keyed.track_changes = restores;
     chain = std::make_unique<OperatorChain>(graph, graph.vertices[0], info, clock, mailbox, registry, partitions,
-                                            nullptr, std::move(keyed), std::make_shared<AttemptOrigin>());
+                                            restored.get(), std::move(keyed), std::make_shared<AttemptOrigin>());
     return chain->Open();
+  }
+
+  // A failure between two records: everything begins again from what is handed in at a barrier.
+  absl::Status Restore() {
+    TaskSnapshot snapshot;
+    snapshot.barrier.id = next_checkpoint++;
+    PENSTOCK_RETURN_IF_ERROR(chain->PrepareBarrier(snapshot.barrier));
+    PENSTOCK_RETURN_IF_ERROR(chain->Snapshot(snapshot));
+    chain->Close();
+    TaskStats stats;
+    chain->ReadStats(stats);
+    late_before += stats.late_records;
+    malformed_before += stats.malformed_records;
+    chain.reset();
+    auto next = std::make_unique<TaskRestore>();
+    for (auto& [uid, states] : snapshot.operators) {
+      for (auto& [name, state] : states) next->operators[uid].Add(name, std::move(state.items));
+    }
+    if (snapshot.keyed) next->keyed = PartsForRange({*snapshot.keyed}, snapshot.keyed->range);
+    restored = std::move(next);
+    PENSTOCK_RETURN_IF_ERROR(OpenChain());
+    if (on_restored) on_restored();
+    RunPending();
+    return chain->TakeFailure();
   }
 
   void RunPending() {
@@ -98,7 +131,14 @@ struct HarnessChain::Parts {
   MetricRegistry registry;
   std::shared_ptr<Mailbox> mailbox = std::make_shared<Mailbox>(clock);
   const std::vector<std::unique_ptr<ResultPartition>> partitions;
+  const bool restores;
+  std::function<void()> on_restored;
+  std::unique_ptr<const TaskRestore> restored;  // what the chain began from
   std::unique_ptr<OperatorChain> chain;
+  int64_t late_before = 0;  // counted by chains before this one
+  int64_t malformed_before = 0;
+  int attempts = 0;
+  uint64_t next_checkpoint = 0;
   absl::Status failure;
   bool opened = false;
   bool over = false;
@@ -129,8 +169,13 @@ void HarnessChain::Run(const std::function<void()>& step) {
   parts_->CallUserCode([&] {
     step();
     parts_->Settle();
+    if (parts_->restores && parts_->failure.ok()) parts_->failure = parts_->Restore();
   });
 }
+
+void HarnessChain::OnRestored(std::function<void()> fn) { parts_->on_restored = std::move(fn); }
+
+bool HarnessChain::outputs_are_slow() const { return parts_->restores; }
 
 void HarnessChain::Advance(int64_t by_ms) {
   Run([&] { parts_->clock.AdvanceMs(by_ms); });
@@ -175,7 +220,9 @@ TaskStats StatsOf(const OperatorChain* chain) {
 }  // namespace
 
 std::map<std::string, double> HarnessChain::Metrics() const { return StatsOf(parts_->chain.get()).user; }
-int64_t HarnessChain::late_records() const { return StatsOf(parts_->chain.get()).late_records; }
-int64_t HarnessChain::malformed_records() const { return StatsOf(parts_->chain.get()).malformed_records; }
+int64_t HarnessChain::late_records() const { return parts_->late_before + StatsOf(parts_->chain.get()).late_records; }
+int64_t HarnessChain::malformed_records() const {
+  return parts_->malformed_before + StatsOf(parts_->chain.get()).malformed_records;
+}
 
 }  // namespace penstock::testing

@@ -134,7 +134,7 @@ TEST_CASE("A fire of more keys than one slice is run to its end", "[harness]") {
   CHECK(counts.values().size() == 3 * kFireSliceRows + 1);
 }
 
-TEST_CASE("Watermark strategies run by records and by processing time", "[harness]") {
+TEST_CASE("Watermark strategies run by records and by processing time", "[harness][once]") {
   Harness<Click> harness({.now_ms = 1'000'000});
   auto out = harness.output(harness.input().watermarks(
       bounded_disorder<Click>(std::chrono::milliseconds(50), &Click::time).idle_after(std::chrono::seconds(10))));
@@ -156,7 +156,7 @@ TEST_CASE("Watermark strategies run by records and by processing time", "[harnes
   CHECK(harness.now_ms() == 1'130'000);
 }
 
-TEST_CASE("A keyed function's state and metrics can be read", "[harness]") {
+TEST_CASE("A keyed function's state and metrics can be read", "[harness][once]") {
   Harness<Click> harness;
   auto totals = harness.output(harness.input().key_by(&Click::user).process<int64_t>("totals", Total{}));
   harness.push({"ann", 0, 2}, 10);
@@ -237,7 +237,7 @@ struct Fussy {
   void close() const { *log += ", close"; }
 };
 
-TEST_CASE("Functions are opened and closed, and their exceptions reach the test", "[harness]") {
+TEST_CASE("Functions are opened and closed, and their exceptions reach the test", "[harness][once]") {
   const auto log = std::make_shared<std::string>();
   {
     Harness<int> harness({.subtask = 1, .parallelism = 3, .attempt = 2});

@@ -47,11 +47,11 @@ absl::StatusOr<worker::JobExecutorOptions> OptionsOf(const proto::WorkerSpec& sp
   options.state.compression = compression == "zstd"  ? RocksCompression::kZstd
                               : compression == "lz4" ? RocksCompression::kLz4
                                                      : RocksCompression::kNone;
-  options.storage = StorageOptions::From(config);
   const std::string missing_marker = config.GetString("sink.exactly-once.missing-marker");
   options.missing_marker = missing_marker == "rewrite" ? MissingMarker::kRewrite
                            : missing_marker == "skip"  ? MissingMarker::kSkip
                                                        : MissingMarker::kFail;
+  options.storage = StorageOptions::From(config);
   options.throw_stack = &LastThrowStack;
   options.symbolize = &SymbolizeHere;
   return options;

@@ -46,6 +46,8 @@ class ControlTransport {
   virtual ~ControlTransport() = default;
   virtual std::unique_ptr<HostStream> ConnectHost(HostListener& listener) = 0;
   virtual std::unique_ptr<WorkerStream> ConnectWorker(WorkerListener& listener) = 0;
+  // The next connection goes to this address (host:port), because the leader is said to be there.
+  virtual void Prefer(const std::string& /*address*/) {}
 };
 
 }  // namespace penstock::taskmanager

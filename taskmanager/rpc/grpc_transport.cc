@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <deque>
+#include <sstream>
 #include <utility>
 
 #include "proto/control.grpc.pb.h"
@@ -18,9 +19,7 @@ namespace {
 constexpr int kMessageBytesMax = 64 << 20;
 
 // The library shuts down with its last user, for up to ten seconds when one comes back just then: one user stays.
-void KeepLibrary() {
-  [[maybe_unused]] static const bool kept = (grpc_init(), true);
-}
+void KeepLibrary() { [[maybe_unused]] static const bool kept = (grpc_init(), true); }
 
 std::unique_ptr<proto::JobManagerControl::Stub> MakeStub(const std::string& address) {
   KeepLibrary();
@@ -147,9 +146,29 @@ class GrpcStream final : public ControlStream<Out>, private grpc::ClientBidiReac
 
 }  // namespace
 
+GrpcTransport::GrpcTransport(const std::string& addresses, std::string cluster_token)
+    : cluster_token_(std::move(cluster_token)) {
+  MutexLock lock(&mutex_);
+  std::istringstream list(addresses);
+  for (std::string address; std::getline(list >> std::ws, address, ',');) addresses_.push_back(address);
+  if (addresses_.empty()) addresses_.push_back(addresses);
+  current_ = addresses_.front();
+}
+
+std::string GrpcTransport::NextAddress() {
+  MutexLock lock(&mutex_);
+  current_ = preferred_.empty() ? addresses_[next_++ % addresses_.size()] : std::exchange(preferred_, "");
+  return current_;
+}
+
+void GrpcTransport::Prefer(const std::string& address) {
+  MutexLock lock(&mutex_);
+  preferred_ = address;
+}
+
 std::unique_ptr<HostStream> GrpcTransport::ConnectHost(HostListener& listener) {
   return std::make_unique<GrpcStream<proto::HostToJobManager, proto::JobManagerToHost>>(
-      address_, cluster_token_, listener,
+      NextAddress(), cluster_token_, listener,
       [](proto::JobManagerControl::Stub& stub, grpc::ClientContext* context, auto* reactor) {
         stub.async()->Host(context, reactor);
       });
@@ -157,7 +176,7 @@ std::unique_ptr<HostStream> GrpcTransport::ConnectHost(HostListener& listener) {
 
 std::unique_ptr<WorkerStream> GrpcTransport::ConnectWorker(WorkerListener& listener) {
   return std::make_unique<GrpcStream<proto::WorkerToJobManager, proto::JobManagerToWorker>>(
-      address_, cluster_token_, listener,
+      NextAddress(), cluster_token_, listener,
       [](proto::JobManagerControl::Stub& stub, grpc::ClientContext* context, auto* reactor) {
         stub.async()->Worker(context, reactor);
       });
@@ -166,7 +185,12 @@ std::unique_ptr<WorkerStream> GrpcTransport::ConnectWorker(WorkerListener& liste
 absl::Status GrpcTransport::FetchProgram(
     const std::string& digest, int64_t offset,
     const std::function<absl::Status(std::string_view data, int64_t total_bytes)>& sink) {
-  const auto stub = MakeStub(address_);
+  std::string address;
+  {
+    MutexLock lock(&mutex_);
+    address = current_;
+  }
+  const auto stub = MakeStub(address);
   grpc::ClientContext context;
   proto::FetchProgramRequest request;
   request.set_digest(digest);

@@ -8,28 +8,39 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "runtime/core/mutex.h"
 #include "taskmanager/rpc/control_stream.h"
 
 namespace penstock::taskmanager {
 
 class GrpcTransport final : public ControlTransport {
  public:
-  // address: host:port of the JobManager. cluster_token: may be empty.
-  GrpcTransport(std::string address, std::string cluster_token)
-      : address_(std::move(address)), cluster_token_(std::move(cluster_token)) {}
+  // addresses: host:port of the JobManagers, comma-separated, which connections try in turn. cluster_token: may be
+  // empty.
+  GrpcTransport(const std::string& addresses, std::string cluster_token);
   std::unique_ptr<HostStream> ConnectHost(HostListener& listener) override;
   std::unique_ptr<WorkerStream> ConnectWorker(WorkerListener& listener) override;
 
-  // Streams a program's bytes from `offset` into `sink` until it ends; a non-OK status of the sink ends it. Blocks.
-  // NotFound: the JobManager has no such program; Unavailable: the connection broke, go on from where it stopped.
+  void Prefer(const std::string& address) override ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // From the JobManager that was connected to last. Streams a program's bytes from `offset` into `sink` until it ends;
+  // a non-OK status of the sink ends it. Blocks. NotFound: the JobManager has no such program; Unavailable: the
+  // connection broke, go on from where it stopped.
   absl::Status FetchProgram(const std::string& digest, int64_t offset,
                             const std::function<absl::Status(std::string_view data, int64_t total_bytes)>& sink);
 
  private:
-  const std::string address_;
+  std::string NextAddress() ABSL_LOCKS_EXCLUDED(mutex_);
+
   const std::string cluster_token_;
+  Mutex mutex_;
+  std::vector<std::string> addresses_ ABSL_GUARDED_BY(mutex_);
+  size_t next_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string preferred_ ABSL_GUARDED_BY(mutex_);  // empty: the next one in turn
+  std::string current_ ABSL_GUARDED_BY(mutex_);    // connected to last
 };
 
 }  // namespace penstock::taskmanager

@@ -253,6 +253,45 @@ struct CountPerKey {
   }
 };
 
+TEST_CASE("what was late before a restore is late after it", "[checkpoint]") {
+  const CheckpointDirectory directory;
+  // Every tenth record is of the first second, the others go on in time.
+  const auto build = [](Environment& env, const VectorSink<WindowResult<int64_t, int64_t>>& windows) {
+    env.source("numbers", NumberedSource<Timed>{INT64_MAX,
+                                                [](int64_t i) {
+                                                  return Timed{0, i % 10 == 9 ? 0 : i * 10};
+                                                }})
+        .watermarks(bounded_disorder<Timed>(0s, &Timed::time))
+        .key_by(&Timed::key)
+        .window(tumbling(1s))
+        .aggregate("counts", Count{})
+        .sink("out", windows);
+  };
+  std::optional<proto::Manifest> manifest;
+  for (const bool restored : {false, true}) {
+    VectorSink<WindowResult<int64_t, int64_t>> windows;
+    TestCluster cluster(
+        [&](Environment& env) { build(env, windows); },
+        {.parallelism = 1,
+         .workers = 1,
+         .attempt = restored ? 2U : 1U,
+         .checkpoints = restored ? directory.RestorePlan("second", *manifest) : directory.Plan("first")});
+    cluster.StartSources();
+    const int64_t deadline_ms = Clock::System().MonotonicMs() + 30'000;
+    while (windows.Values().size() < 5 && Clock::System().MonotonicMs() < deadline_ms) {
+    }
+    cluster.Trigger(1);
+    if (!restored) manifest = cluster.AwaitCheckpoint(1);
+    REQUIRE(manifest);
+    cluster.Cancel();
+    cluster.AwaitEnd();
+    REQUIRE(windows.Values().size() >= 5);
+    int64_t of_the_first_second = 0;
+    for (const auto& window : windows.Values()) of_the_first_second += window.start == 0 ? 1 : 0;
+    CHECK(of_the_first_second == (restored ? 0 : 1));
+  }
+}
+
 // Golden pipeline: straight through = with checkpoints, killed, restored at 3, then at 1, killed each time.
 TEST_CASE("keyed state and windows come back at any parallelism: the same output as straight through", "[checkpoint]") {
   constexpr int64_t kEvents = 600'000;  // more than the buffers below can hold

@@ -189,7 +189,12 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
                       .checkpoint_interval_ms = plan.interval_ms(),
                       .checkpoint_timeout_ms = plan.timeout_ms(),
                       .local_directory = options_.work_dir};
-  PENSTOCK_ASSIGN_OR_RETURN(const std::optional<RestoreSource> source, ReadRestore(plan, storage, began));
+  std::shared_ptr<Storage> restored_from = storage;
+  if (!plan.restore_storage().empty()) {
+    PENSTOCK_ASSIGN_OR_RETURN(restored_from, OpenStorage(plan.restore_storage(), options_.storage));
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const std::optional<RestoreSource> source,
+                            ReadRestore(plan, std::move(restored_from), began));
   const auto origin = std::make_shared<const AttemptOrigin>(std::move(began));
   const MemoryRequest needs = MemoryNeeds(deployment);
   PENSTOCK_ASSIGN_OR_RETURN(const MemoryBytes shares, SplitGrant(needs));
@@ -410,6 +415,9 @@ void JobExecutor::OnDecided(const proto::CheckpointDecided& decided) {
   if (collector_ == nullptr) return;
   collector_->OnDone(decided.checkpoint().id());
   for (const auto& [key, task] : tasks_) task->OnDecided(decided.checkpoint().id());
+  proto::DecisionAcked acked;
+  *acked.mutable_checkpoint() = decided.checkpoint();
+  events_.OnDecisionAcked(std::move(acked));
 }
 
 void JobExecutor::OnAborted(const proto::CheckpointAborted& aborted) {

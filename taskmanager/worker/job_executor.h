@@ -39,8 +39,8 @@ struct JobExecutorOptions {
   TaskOptions task;
   std::string work_dir;  // for state that does not stay in memory; empty: all of it stays
   StateOptions state;
-  StorageOptions storage;
   MissingMarker missing_marker = MissingMarker::kFail;
+  StorageOptions storage;
   ThrowStackFn throw_stack = nullptr;
   std::function<std::string(const std::vector<void*>&)> symbolize;  // may be empty
 };

@@ -30,6 +30,7 @@ class StoredFile final : public StateFile {
     return bytes;
   }
   const StateLocation& location() const { return location_; }
+  const Storage* storage() const { return storage_.get(); }
 
  private:
   const std::shared_ptr<Storage> storage_;
@@ -67,7 +68,9 @@ absl::StatusOr<StateFilePtr> OpenStoredFile(std::shared_ptr<Storage> storage, co
 }
 
 const StateLocation* StateUpload::Find(const StateFile& file) const {
-  if (const auto* stored = dynamic_cast<const StoredFile*>(&file)) return &stored->location();
+  // What a savepoint of elsewhere brought is not durable here before it has been written here.
+  const auto* stored = dynamic_cast<const StoredFile*>(&file);
+  if (stored != nullptr && stored->storage() == storage_.get()) return &stored->location();
   const auto found = durable_.find(file.name());
   return found != durable_.end() ? &found->second : nullptr;
 }

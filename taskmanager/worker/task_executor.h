@@ -20,6 +20,10 @@ class TaskEvents {
   // Everything that the tasks of this worker hand in for a checkpoint is durable.
   virtual void OnCheckpointAck(proto::CheckpointAck ack) = 0;
   virtual void OnCheckpointDeclined(proto::CheckpointDeclined declined) = 0;
+  // Every sink of this worker has committed what the checkpoint and those before it cover.
+  virtual void OnDecisionAcked(proto::DecisionAcked acked) = 0;
+  // A sink has waited long for word of the checkpoint. It may be asked again.
+  virtual void OnOutcomeAsked(proto::OutcomeAsked asked) = 0;
 };
 
 // One attempt of one job in one worker. Thread-safe; the control part calls it from one thread.

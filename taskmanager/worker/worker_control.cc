@@ -6,6 +6,7 @@
 #include <chrono>
 #include <vector>
 
+#include "runtime/core/lease.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
 #include "runtime/core/version.h"
@@ -22,7 +23,11 @@ bool HasEnded(proto::TaskState state) {
 
 WorkerControl::WorkerControl(proto::WorkerSpec spec, WorkerControlOptions options,
                              taskmanager::ControlTransport& transport, const Clock& clock)
-    : spec_(std::move(spec)), options_(std::move(options)), transport_(transport), clock_(clock) {}
+    : spec_(std::move(spec)),
+      options_(std::move(options)),
+      transport_(transport),
+      clock_(clock),
+      leader_epoch_(spec_.leader_epoch()) {}
 
 WorkerControl::~WorkerControl() = default;
 
@@ -102,25 +107,39 @@ void WorkerControl::SendHello() {
   stream_->Send(message);
 }
 
+// A JobManager that was replaced but does not know it yet. One without an epoch stands by: its refusal counts.
+bool WorkerControl::IsOfOlderLeader(const proto::JobManagerToWorker& message) {
+  if (message.leader_epoch() >= leader_epoch_) {
+    leader_epoch_ = message.leader_epoch();
+    return false;
+  }
+  if (message.leader_epoch() == 0 && message.has_welcome() && !message.welcome().refusal().empty()) return false;
+  ++refused_messages_;
+  PENSTOCK_LOG(warn, "a message of leader epoch {} is refused: epoch {} leads", message.leader_epoch(), leader_epoch_);
+  return true;
+}
+
+void WorkerControl::OnWelcome(const proto::WorkerWelcome& welcome) {
+  if (!welcome.refusal().empty()) {
+    PENSTOCK_LOG(error, "refused by the JobManager: {}", welcome.refusal());
+    return Finish(kExitRefused);
+  }
+  if (welcome.heartbeat_interval_ms() > 0) heartbeat_interval_ms_ = welcome.heartbeat_interval_ms();
+  if (welcome.heartbeat_timeout_ms() > 0) heartbeat_timeout_ms_ = welcome.heartbeat_timeout_ms();
+  welcomed_ = true;
+  reconnect_ms_ = kReconnectMinMs;
+  next_heartbeat_ms_ = 0;
+  failure_unsent_ = failure_.has_value();
+  MutexLock lock(&mutex_);
+  reports_sent_ = 0;
+}
+
 void WorkerControl::Handle(const proto::JobManagerToWorker& message) {
   if (message.attempt() != spec_.attempt() || message.job_id() != spec_.job_id()) return;  // stale
+  if (IsOfOlderLeader(message)) return;
   switch (message.kind_case()) {
-    case proto::JobManagerToWorker::kWelcome: {
-      const proto::WorkerWelcome& welcome = message.welcome();
-      if (!welcome.refusal().empty()) {
-        PENSTOCK_LOG(error, "refused by the JobManager: {}", welcome.refusal());
-        return Finish(kExitRefused);
-      }
-      if (welcome.heartbeat_interval_ms() > 0) heartbeat_interval_ms_ = welcome.heartbeat_interval_ms();
-      if (welcome.heartbeat_timeout_ms() > 0) heartbeat_timeout_ms_ = welcome.heartbeat_timeout_ms();
-      welcomed_ = true;
-      reconnect_ms_ = kReconnectMinMs;
-      next_heartbeat_ms_ = 0;
-      failure_unsent_ = failure_.has_value();
-      MutexLock lock(&mutex_);
-      reports_sent_ = 0;
-      return;
-    }
+    case proto::JobManagerToWorker::kWelcome:
+      return OnWelcome(message.welcome());
     case proto::JobManagerToWorker::kDeploy:
       return Deploy(message.deploy());
     case proto::JobManagerToWorker::kCancel:
@@ -205,6 +224,18 @@ void WorkerControl::OnCheckpointAck(proto::CheckpointAck ack) {
 void WorkerControl::OnCheckpointDeclined(proto::CheckpointDeclined declined) {
   proto::WorkerToJobManager message = Message();
   *message.mutable_checkpoint_declined() = std::move(declined);
+  PostToJobManager(std::move(message));
+}
+
+void WorkerControl::OnDecisionAcked(proto::DecisionAcked acked) {
+  proto::WorkerToJobManager message = Message();
+  *message.mutable_decision_acked() = std::move(acked);
+  PostToJobManager(std::move(message));
+}
+
+void WorkerControl::OnOutcomeAsked(proto::OutcomeAsked asked) {
+  proto::WorkerToJobManager message = Message();
+  *message.mutable_outcome_asked() = std::move(asked);
   PostToJobManager(std::move(message));
 }
 
@@ -304,8 +335,8 @@ void WorkerControl::CheckConnection(int64_t now_ms) {
     if (welcomed_) heard_ms_ = now_ms;  // the transport's keepalive speaks for a silent JobManager
     return;
   }
-  if (now_ms - heard_ms_ > kJobManagerLostFactor * heartbeat_timeout_ms_) {
-    PENSTOCK_LOG(error, "no JobManager for {} ms: giving up", now_ms - heard_ms_);
+  if (now_ms - heard_ms_ > WorkerLeaseMs(heartbeat_timeout_ms_)) {
+    PENSTOCK_LOG(error, "no JobManager for {} ms: the lease of this worker is over", now_ms - heard_ms_);
     return Finish(kExitJobManagerLost);
   }
   if (stream_ == nullptr && now_ms >= next_connect_ms_) Connect();

@@ -1,12 +1,13 @@
 // The control part of a worker: its connection to the JobManager, and what the JobManager asks of its tasks.
 //
 // Owner: the thread that calls Run(); it alone calls the executor. Stop() may come from any thread. Errors end Run()
-// with an exit code of exit_codes.h. Limits: a JobManager that is silent for kJobManagerLostFactor heartbeat timeouts
-// is lost (until leases exist, a worker that nobody commands must not go on writing); reconnects back off to
-// kReconnectMaxMs.
+// with an exit code of exit_codes.h. Limits: a worker that no JobManager has welcomed for its lease
+// (runtime/core/lease.h) ends, because after it a new attempt may write; reconnects back off to kReconnectMaxMs. What a
+// leader says that another has replaced is refused and counted (protocols.md B2).
 #ifndef PENSTOCK_TASKMANAGER_WORKER_WORKER_CONTROL_H_
 #define PENSTOCK_TASKMANAGER_WORKER_WORKER_CONTROL_H_
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -29,7 +30,6 @@ namespace penstock::worker {
 using ExecutorFactory =
     std::function<absl::StatusOr<std::unique_ptr<TaskExecutor>>(const proto::WorkerSpec&, TaskEvents&)>;
 
-inline constexpr int64_t kJobManagerLostFactor = 3;
 inline constexpr int64_t kReconnectMinMs = 50;
 inline constexpr int64_t kReconnectMaxMs = 1'000;
 inline constexpr size_t kOutboxMax = 64;
@@ -51,12 +51,16 @@ class WorkerControl final : private TaskEvents, private taskmanager::WorkerListe
   int Run(const ExecutorFactory& factory);
   // Run() cancels the tasks and returns without the JobManager's word.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Messages of leaders that another has replaced. Any thread.
+  int64_t refused_messages() const { return refused_messages_; }
 
  private:
   // TaskEvents; any thread.
   void OnTaskState(const proto::TaskStateReport& report) override;
   void OnCheckpointAck(proto::CheckpointAck ack) override;
   void OnCheckpointDeclined(proto::CheckpointDeclined declined) override;
+  void OnDecisionAcked(proto::DecisionAcked acked) override;
+  void OnOutcomeAsked(proto::OutcomeAsked asked) override;
   // WorkerListener; threads of the transport.
   void OnMessage(proto::JobManagerToWorker message) override;
   void OnClosed(const absl::Status& why) override;
@@ -65,6 +69,8 @@ class WorkerControl final : private TaskEvents, private taskmanager::WorkerListe
   void Loop();
   void WaitForWork(int64_t until_ms) ABSL_LOCKS_EXCLUDED(mutex_);
   void Handle(const proto::JobManagerToWorker& message);
+  void OnWelcome(const proto::WorkerWelcome& welcome);
+  bool IsOfOlderLeader(const proto::JobManagerToWorker& message);
   void Connect();
   void SendHello();
   void FlushReports() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -108,6 +114,9 @@ class WorkerControl final : private TaskEvents, private taskmanager::WorkerListe
   int64_t reconnect_ms_ = kReconnectMinMs;
   int64_t heartbeat_interval_ms_ = 1'000;
   int64_t heartbeat_timeout_ms_ = 5'000;
+  uint64_t leader_epoch_;  // the largest that was heard
+
+  std::atomic<int64_t> refused_messages_ = 0;
 
   Mutex mutex_;
   CondVar wake_;

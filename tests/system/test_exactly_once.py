@@ -89,6 +89,29 @@ class ExactlyOnce(SystemTest):
         oracle.audit(broker, self.output, source.sent)
         cluster.stop()
 
+    def test_partitions_that_come_while_it_runs(self):
+        cluster = self.start()
+        job = self.submit(cluster)
+        source = oracle.Input(broker, self.input, seed=SEED)
+        cluster.await_running(job)
+        source.write(5000)
+        source.stop()
+        oracle.audit(broker, self.output, source.sent)  # the order of a key's records ends with its partition
+        broker.events("expand", self.input, "--partitions", str(PARTITIONS + 3))
+        attempt = cluster.get(f"/v2/jobs/{job}")["attempt"]
+        later = oracle.Input(broker, self.input, seed=SEED, sent=source.sent)
+        later.write(5000)
+        later.stop()
+        oracle.audit(broker, self.output, later.sent)
+        os.kill(cluster.workers(job)["tm-1"], signal.SIGKILL)  # the new partitions are in the checkpoint, too
+        cluster.await_status(job, "it goes on", lambda now: now["attempt"] > attempt and now["state"] == "RUNNING")
+        last = oracle.Input(broker, self.input, seed=SEED, sent=later.sent)
+        last.write(5000)
+        last.stop()
+        oracle.audit(broker, self.output, last.sent)
+        cluster.cancel(job)
+        cluster.stop()
+
     def test_a_broker_that_is_killed_midway(self):
         cluster = self.start()
         job = self.submit(cluster)

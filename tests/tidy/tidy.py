@@ -15,7 +15,8 @@ LINE_CHARS_MAX = 120
 
 # Who may include whom: docs/ARCHITECTURE.md. The contract headers of task stand for themselves.
 RUNTIME_BELOW_TASK = {"core", "metrics", "graph", "record", "exchange", "time", "state", "checkpoint"}
-CONTRACT = {"operator.h", "operator_state.h", "source.h", "sink.h", "function_context.h", "factories.h", "attempt_origin.h", "sink_log.h"}
+CONTRACT = {"operator.h", "operator_state.h", "source.h", "sink.h", "function_context.h", "factories.h", "attempt_origin.h", "sink_log.h",
+            "committer.h", "two_phase_sink.h", "sink_admin.h"}
 MAY_INCLUDE = {
     "proto": set(),
     "runtime/core": set(),

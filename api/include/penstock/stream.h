@@ -205,6 +205,7 @@ class DataStream {
     node.is_sink = true;
     node.description = sink.Describe();
     node.delivery = DeliveryName(sink.DeliveryGuarantee());
+    if constexpr (requires { sink.Admin(); }) node.sink_admin = sink.Admin();
     node.factory = std::make_shared<OperatorFactory>(
         OperatorFactory{[sink] { return std::make_unique<SinkOperator<T>>(sink.template CreateWriter<T>()); }});
     const int id = env_->AddNode(std::move(node)).id;

@@ -37,6 +37,10 @@ struct HarnessOptions {
   int parallelism = 1;  // what the functions' context says; 1 where a function keeps state by key
   uint32_t attempt = 1;
   int64_t now_ms = 0;  // processing time at the start
+  // After each step everything is snapshotted, closed, and begun again from the snapshot, as after a failure; and the
+  // outputs make who writes to them wait at every other record. What a function keeps outside of its state is lost,
+  // its metrics begin anew. Also set by PENSTOCK_HARNESS_RESTORE=1.
+  bool restore_after_each_step = false;
 };
 
 // What reached one output. A copy refers to the same elements. Bytes are kept as std::string.
@@ -74,6 +78,8 @@ class HarnessChain {
   bool Open();
   // Runs `step`, and then what it has set off. Opens before.
   void Run(const std::function<void()>& step);
+  void OnRestored(std::function<void()> fn);  // called after each restore
+  bool outputs_are_slow() const;
   void Advance(int64_t by_ms);
   void Finish();
   void Close();
@@ -104,6 +110,11 @@ class Harness {
         detail::MakeNode<In>("time", [input = input_] { return std::make_unique<HarnessTimeOperator<In>>(input); });
     time_ = env.AddNode(std::move(node)).id;
     detail::Connect<In>(env, {{0}}, time_);
+    // As a task does that goes on where its input's time stood.
+    chain_.OnRestored([this] {
+      if (watermark_ != kNoTimestamp) input_->time->OnWatermark(watermark_);
+      if (idle_) input_->time->OnIdle(true);
+    });
   }
 
   // ---- before the first element ----
@@ -114,8 +125,8 @@ class Harness {
     LogicalNode node;
     node.name = node.kind = "output";
     node.is_sink = true;
-    node.factory = std::make_shared<OperatorFactory>(
-        OperatorFactory{[log] { return std::make_unique<HarnessOutputOperator<T>>(log); }});
+    node.factory = std::make_shared<OperatorFactory>(OperatorFactory{
+        [log, slow = chain_.outputs_are_slow()] { return std::make_unique<HarnessOutputOperator<T>>(log, slow); }});
     Environment& env = chain_.environment();
     const int id = env.AddNode(std::move(node)).id;
     detail::Connect(env, stream.upstreams(), id);
@@ -133,9 +144,11 @@ class Harness {
     chain_.Run([&] { input_->source->Emit(input_->split, value, timestamp); });
   }
   void watermark(TimestampMs watermark) {
+    watermark_ = watermark;
     chain_.Run([&] { input_->time->OnWatermark(watermark); });
   }
   void idle(bool idle = true) {
+    idle_ = idle;
     chain_.Run([&] { input_->time->OnIdle(idle); });
   }
   // The input has been read to its present end: from now on .idle_after(...) counts.
@@ -184,6 +197,8 @@ class Harness {
 
  private:
   const std::shared_ptr<HarnessInput<In>> input_ = std::make_shared<HarnessInput<In>>();
+  TimestampMs watermark_ = kNoTimestamp;  // the last that was given
+  bool idle_ = false;
   HarnessChain chain_;
   int time_ = 0;
 };

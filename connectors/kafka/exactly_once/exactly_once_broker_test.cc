@@ -558,6 +558,30 @@ TEST_CASE("records that wait are bounded, and come out in order", "[kafka][exact
           static_cast<size_t>(sent) + kPartitions);
 }
 
+TEST_CASE("what slots have committed and left open can be seen and ended from outside", "[kafka][exactly-once]") {
+  Job job("admin");
+  REQUIRE_OK(job.Start(2));
+  REQUIRE_OK(job.Write(12));
+  REQUIRE_OK(job.Prepare().status());
+  const auto admin = job.sink().Admin();
+  const auto slot = [&](int number) { return SinkSlot{"test", job.uid(), "out", number}; };
+  const auto before = admin->Look(slot(1));
+  REQUIRE_OK(before.status());
+  CHECK(before->name == job.NameOf(1));
+  CHECK(before->open);
+  job.Die();
+  for (const int number : {0, 1}) REQUIRE_OK(admin->Abort(slot(number)));
+  const auto after = admin->Look(slot(1));
+  REQUIRE_OK(after.status());
+  CHECK_FALSE(after->open);
+  CHECK(after->checkpoint_id == 0U);
+  CHECK(after->generation == "g1");
+  const auto never = admin->Look(slot(7));
+  REQUIRE_OK(never.status());
+  CHECK_FALSE(never->checkpoint_id.has_value());
+  job.Audit(0);
+}
+
 TEST_CASE("a log that outgrows memory goes to disk and comes back from it", "[kafka][exactly-once]") {
   const auto log = MakeSinkLog("log-test", testing::KafkaFixture::Shared().data_directory(), kLogBytesMax);
   const std::string value(1 << 20, 'y');

@@ -15,11 +15,11 @@
 #include <string>
 #include <vector>
 
-#include "connectors/kafka/exactly_once/committer.h"
 #include "connectors/kafka/exactly_once/marker.h"
 #include "connectors/kafka/exactly_once/slot_recovery.h"
 #include "connectors/kafka/exactly_once/transaction_client.h"
 #include "connectors/kafka/producer.h"
+#include "runtime/task/committer.h"
 #include "runtime/task/sink.h"
 
 namespace penstock::kafka {

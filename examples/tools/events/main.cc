@@ -86,6 +86,9 @@ int Main(int argc, char** argv) {
   CLI::App* create_app = app.add_subcommand("create", "Create a topic, unless it is there");
   add_topic(create_app);
   create_app->add_option("--partitions", partitions)->capture_default_str();
+  CLI::App* expand_app = app.add_subcommand("expand", "Add partitions to a topic");
+  add_topic(expand_app);
+  expand_app->add_option("--partitions", partitions, "How many there shall be")->capture_default_str();
   CLI::App* count_app = app.add_subcommand("count", "Records in a topic");
   add_topic(count_app);
   CLI::App* lag_app = app.add_subcommand("lag", "Offsets by partition, and a group's lag");
@@ -106,6 +109,7 @@ int Main(int argc, char** argv) {
     const absl::Status parsed = ParseProperties(properties, publish.properties);
     return ExitCode(parsed.ok() ? Publish(publish) : parsed);
   }
+  if (*expand_app) return ExitCode(kafka::AddPartitions(brokers, topic, partitions));
   if (*create_app) return ExitCode(kafka::CreateTopic(brokers, topic, partitions));
   if (*count_app) return ExitCode(PrintCount(brokers, topic));
   if (*lag_app) return ExitCode(PrintLag(brokers, topic, group));

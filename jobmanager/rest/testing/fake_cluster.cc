@@ -132,6 +132,7 @@ JobSnapshot SampleJob(JobState state) {
   use.set_used_bytes(100 << 20);
   job.worker_memory = {
       {.taskmanager_id = "tm-1", .pid = 4711, .grant_bytes = 512 << 20, .rss_bytes = 200 << 20, .uses = {use}}};
+  job.checkpoints = std::make_shared<const CheckpointsView>(SampleCheckpoints());
   if (state == JobState::kFailed) {
     FailureSnapshot failure{.time_ms = kStartMs + 4000,
                             .task_name = "sessions -> out (1/2)",
@@ -145,6 +146,42 @@ JobSnapshot SampleJob(JobState state) {
     job.failures[1].task_name.clear();
   }
   return job;
+}
+
+CheckpointsView SampleCheckpoints() {
+  CheckpointsView view;
+  view.config = {.storage = "file:///checkpoints", .interval_ms = 1000};
+  view.counts = {.completed = 2, .failed = 1, .in_progress = 1, .restored = 1};
+  view.restored = RestorePoint{.id = 3, .generation = "0a", .manifest_name = "jobs/sample-v1/manifests/3"};
+  view.restored_ms = kStartMs;
+  for (const uint64_t id : {10, 9, 8, 7}) {
+    CheckpointRecord record{.id = id, .trigger_ms = kStartMs + 100 * static_cast<int64_t>(id), .subtasks = 4};
+    record.outcome = id == 10  ? CheckpointOutcome::kInProgress
+                     : id == 8 ? CheckpointOutcome::kExpired
+                               : CheckpointOutcome::kCompleted;
+    if (id == 7) record.kind = proto::Manifest::SAVEPOINT;
+    if (id == 8) record.failure = "not complete after 600000 ms";
+    if (id != 10) record.end_ms = record.trigger_ms + 50;
+    const int acks = record.outcome == CheckpointOutcome::kCompleted ? 2 : 1;
+    for (const char* vertex : {kSourceId, kSinkId}) {
+      for (int i = 0; i < acks; ++i) {
+        SubtaskRecord& subtask = record.acked[{vertex, i}];
+        subtask.ack_ms = record.trigger_ms + 20 + i;
+        subtask.figures.set_sync_us(2'000);
+        subtask.figures.set_async_us(15'000);
+        subtask.figures.set_alignment_us(3'000);
+        subtask.figures.set_written_bytes(100);
+        subtask.figures.set_state_bytes(1'000);
+      }
+    }
+    if (record.outcome == CheckpointOutcome::kCompleted) {
+      record.written_bytes = 400;
+      record.state_bytes = 4'000;
+      record.manifest_name = fmt::format("jobs/sample-v1/manifests/{}", id);
+    }
+    view.history.push_back(std::move(record));
+  }
+  return view;
 }
 
 TaskManagerSnapshot SampleTaskManager() {
@@ -174,6 +211,30 @@ absl::StatusOr<std::string> FakeCommands::Submit(const JobSubmission& submission
   }
   if (then && result.ok()) then();
   return result;
+}
+
+absl::StatusOr<uint64_t> FakeCommands::RequestCheckpoint(const std::string& job_id, const CheckpointRequest& request) {
+  if (job_id != kJobId) return NotFound("no job {}", job_id);
+  std::function<void(CheckpointRequest)> then;
+  CheckpointRequest numbered = request;
+  {
+    MutexLock lock(&mutex_);
+    if (!refusal_.ok()) return refusal_;
+    numbered.number = requests_.size() + 1;
+    requests_.push_back(numbered);
+    then = on_request_;
+  }
+  if (then) then(numbered);
+  return numbered.number;
+}
+
+absl::StatusOr<uint64_t> FakeCommands::Rescale(const std::string& job_id, const proto::JobGraph& graph) {
+  {
+    MutexLock lock(&mutex_);
+    if (!refusal_.ok()) return refusal_;
+    rescales_.push_back(graph);
+  }
+  return RequestCheckpoint(job_id, {.ending = proto::TriggerCheckpoint::SUSPEND});
 }
 
 absl::Status FakeCommands::Cancel(const std::string& job_id) {
@@ -218,6 +279,26 @@ std::vector<JobSubmission> FakeCommands::submissions() const {
 std::vector<std::string> FakeCommands::cancelled() const {
   MutexLock lock(&mutex_);
   return cancelled_;
+}
+
+std::vector<CheckpointRequest> FakeCommands::requests() const {
+  MutexLock lock(&mutex_);
+  return requests_;
+}
+
+std::vector<proto::JobGraph> FakeCommands::rescales() const {
+  MutexLock lock(&mutex_);
+  return rescales_;
+}
+
+void FakeCommands::RefuseCheckpoints(absl::Status refusal) {
+  MutexLock lock(&mutex_);
+  refusal_ = std::move(refusal);
+}
+
+void FakeCommands::OnRequest(std::function<void(CheckpointRequest)> then) {
+  MutexLock lock(&mutex_);
+  on_request_ = std::move(then);
 }
 
 void FakeCommands::SetSubmitResult(absl::StatusOr<std::string> result) {

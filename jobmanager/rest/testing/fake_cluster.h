@@ -16,15 +16,18 @@ inline constexpr char kJobId[] = "00112233445566778899aabbccddeeff";
 // Two vertices of parallelism 2 (a Kafka source chain and a sink) in `state`, with metrics, lag and one failure.
 JobSnapshot SampleJob(JobState state);
 TaskManagerSnapshot SampleTaskManager();
+// Checkpoint 9 completed, 8 failed, 7 a savepoint, 10 in progress; restored from 3.
+CheckpointsView SampleCheckpoints();
 
 // Remembers calls; thread-safe.
 class FakeCommands final : public Commands {
  public:
   absl::StatusOr<std::string> Submit(const JobSubmission& submission) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Cancel(const std::string& job_id) override ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<uint64_t> RequestCheckpoint(const std::string&, const CheckpointRequest&) override {
-    return absl::FailedPreconditionError("this cluster takes no checkpoints");
-  }
+  absl::StatusOr<uint64_t> RequestCheckpoint(const std::string& job_id, const CheckpointRequest& request) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<uint64_t> Rescale(const std::string& job_id, const proto::JobGraph& graph) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void ReadTaskManagerLog(const std::string& taskmanager_id, const proto::ReadLog& request,
                           std::function<void(absl::StatusOr<proto::LogChunk>)> done) override;
 
@@ -34,6 +37,12 @@ class FakeCommands final : public Commands {
   void SetSubmitResult(absl::StatusOr<std::string> result) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnSubmit(std::function<void()> then) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnCancel(std::function<void()> then) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Checkpoints that were asked for, with their numbers, from 1 on.
+  std::vector<CheckpointRequest> requests() const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<proto::JobGraph> rescales() const ABSL_LOCKS_EXCLUDED(mutex_);
+  void RefuseCheckpoints(absl::Status refusal) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What happens when one is asked for; the request carries its number.
+  void OnRequest(std::function<void(CheckpointRequest)> then) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   mutable Mutex mutex_;
@@ -42,6 +51,10 @@ class FakeCommands final : public Commands {
   absl::StatusOr<std::string> submit_result_ ABSL_GUARDED_BY(mutex_) = std::string(kJobId);
   std::function<void()> on_submit_ ABSL_GUARDED_BY(mutex_);
   std::function<void()> on_cancel_ ABSL_GUARDED_BY(mutex_);
+  std::vector<CheckpointRequest> requests_ ABSL_GUARDED_BY(mutex_);
+  std::vector<proto::JobGraph> rescales_ ABSL_GUARDED_BY(mutex_);
+  absl::Status refusal_ ABSL_GUARDED_BY(mutex_);
+  std::function<void(CheckpointRequest)> on_request_ ABSL_GUARDED_BY(mutex_);
 };
 
 class FakeCluster {

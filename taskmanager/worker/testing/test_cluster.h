@@ -80,6 +80,8 @@ class TestCluster : public TaskEvents {
     changed_.NotifyAll();
   }
   void OnCheckpointDeclined(proto::CheckpointDeclined) override {}
+  void OnDecisionAcked(proto::DecisionAcked) override {}
+  void OnOutcomeAsked(proto::OutcomeAsked) override {}
 
   void AwaitEnd() {
     for (auto& executor : executors_) REQUIRE(executor->AwaitEnd(60'000));

@@ -6,6 +6,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -32,14 +33,19 @@ struct Source {
 template <class T>
 concept Line = std::same_as<T, std::string> || std::same_as<T, Bytes>;
 
-// Appends to one file per subtask, at least once: Flush returns when the lines are on disk; after a restart records may
-// be there twice. A line that a killed process left unfinished is removed. A record with a line break is an error.
+// At least once: appends to one file per subtask, part-<subtask>; a checkpoint returns when the lines are on disk;
+// after a restart records may be there twice. A line that a killed process left unfinished is removed. Exactly once:
+// files that are whole when they appear, part-<sink>-<attempt>-<subtask>-<number>: written under a hidden name and
+// renamed when the checkpoint that covers them is decided. A file ends with its checkpoint, or at roll_bytes. A record
+// with a line break is an error.
 struct Sink {
-  std::string path;  // a directory; made when missing
+  std::string path;  // a directory that all machines of the cluster see; made when missing
+  Delivery delivery = Delivery::at_least_once;
+  int64_t roll_bytes = 128 << 20;  // exactly once only
 
   absl::Status Validate() const;
   std::string Describe() const;
-  Delivery DeliveryGuarantee() const { return Delivery::at_least_once; }
+  Delivery DeliveryGuarantee() const { return delivery; }
   template <Line T>
   std::unique_ptr<SinkWriter<T>> CreateWriter() const;
 };

@@ -27,6 +27,7 @@
 #include "runtime/record/serde.h"
 #include "runtime/record/time.h"
 #include "runtime/task/sink.h"
+#include "runtime/task/sink_admin.h"
 #include "runtime/task/source.h"
 
 namespace penstock::kafka {
@@ -125,7 +126,8 @@ struct BasicSource {
   std::string topic_pattern;        // all whose whole name matches this regular expression (POSIX extended)
   StartFrom start = StartFrom::earliest();
   bool bounded = false;                                  // stop at the end offsets seen at the start
-  std::string group_id;                                  // for StartFrom::group
+  // For StartFrom::group; decided checkpoints commit their offsets to it, for lag tools. Empty: neither.
+  std::string group_id;
   std::chrono::milliseconds discovery_interval{30'000};  // for new partitions and topics; 0: never
   Properties properties;
   int batch_size = 512;  // records per poll, 1 to 1000
@@ -168,6 +170,7 @@ struct Sink {
   absl::Status Validate() const;
   std::string Describe() const;
   Delivery DeliveryGuarantee() const { return delivery; }
+  std::shared_ptr<const SinkAdmin> Admin() const;  // of its transactions; null without
   template <Writable T>
   std::unique_ptr<SinkWriter<T>> CreateWriter() const;
 };
@@ -194,6 +197,7 @@ struct SinkOf {
   }
   std::string Describe() const { return sink.Describe(); }
   Delivery DeliveryGuarantee() const { return sink.delivery; }
+  std::shared_ptr<const SinkAdmin> Admin() const { return sink.Admin(); }
 
   template <class U>
   requires std::same_as<T, U> std::unique_ptr<SinkWriter<U>> CreateWriter()

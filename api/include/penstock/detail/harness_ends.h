@@ -78,11 +78,15 @@ struct HarnessLog {
 template <class T>
 class HarnessOutputOperator final : public Operator, public Receiver<T> {
  public:
-  explicit HarnessOutputOperator(std::shared_ptr<HarnessLog<T>> log) : log_(std::move(log)) {}
+  HarnessOutputOperator(std::shared_ptr<HarnessLog<T>> log, bool slow) : log_(std::move(log)), slow_(slow) {}
   ReceiverBase* Input(int) override { return this; }
   void SetOutput(int, ReceiverBase*) override {}
-  absl::Status Open(OperatorContext&) override { return absl::OkStatus(); }
+  absl::Status Open(OperatorContext& context) override {
+    context_ = &context;
+    return absl::OkStatus();
+  }
   void OnRecord(const T& value, TimestampMs timestamp) override {
+    if (slow_ && log_->records.size() % 2 == 1) AwaitRoom();
     if constexpr (std::is_same_v<T, Bytes>) {
       log_->records.push_back({value.str(), timestamp});
     } else {
@@ -93,7 +97,18 @@ class HarnessOutputOperator final : public Operator, public Receiver<T> {
   void OnIdle(bool idle) override { log_->idle = idle; }
 
  private:
+  // There is room at the second look, as if a consumer had taken a record meanwhile.
+  void AwaitRoom() {
+    int looks = 0;
+    context_->WaitUntil("room in the output", [&] {
+      if (++looks == 1) context_->waker()->Wake();
+      return looks > 1;
+    });
+  }
+
   const std::shared_ptr<HarnessLog<T>> log_;
+  const bool slow_;
+  OperatorContext* context_ = nullptr;
 };
 
 }  // namespace penstock::testing

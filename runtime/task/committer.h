@@ -2,8 +2,8 @@
 //
 // Owner: the task's thread, but for what says otherwise. Calls should end soon once stopping() is true; Stop waits for
 // the one under way.
-#ifndef PENSTOCK_CONNECTORS_KAFKA_EXACTLY_ONCE_COMMITTER_H_
-#define PENSTOCK_CONNECTORS_KAFKA_EXACTLY_ONCE_COMMITTER_H_
+#ifndef PENSTOCK_RUNTIME_TASK_COMMITTER_H_
+#define PENSTOCK_RUNTIME_TASK_COMMITTER_H_
 
 #include <atomic>
 #include <cstdint>
@@ -17,7 +17,7 @@
 #include "runtime/core/mutex.h"
 #include "runtime/task/function_context.h"
 
-namespace penstock::kafka {
+namespace penstock {
 
 // How long calls may go on after the task has been told to stop: to abort what is open.
 inline constexpr int64_t kCloseGraceMs = 3'000;
@@ -25,7 +25,7 @@ inline constexpr int64_t kCloseGraceMs = 3'000;
 class Committer {
  public:
   Committer(const Clock& clock, std::shared_ptr<Waker> waker)
-      : clock_(clock), waker_(std::move(waker)), actor_("kafka-commit", clock) {}
+      : clock_(clock), waker_(std::move(waker)), actor_("commit", clock) {}
   ~Committer() { Stop(); }
 
   // Wakes the task when the call is over. REQUIRES: the outcome of the one before has been taken.
@@ -53,6 +53,6 @@ class Committer {
   Actor actor_;  // last: its thread uses all of the above
 };
 
-}  // namespace penstock::kafka
+}  // namespace penstock
 
-#endif  // PENSTOCK_CONNECTORS_KAFKA_EXACTLY_ONCE_COMMITTER_H_
+#endif  // PENSTOCK_RUNTIME_TASK_COMMITTER_H_

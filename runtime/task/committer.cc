@@ -1,9 +1,9 @@
-#include "connectors/kafka/exactly_once/committer.h"
+#include "runtime/task/committer.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace penstock::kafka {
+namespace penstock {
 
 void Committer::Start(std::function<absl::Status()> call) {
   actor_.Post([this, call = std::move(call)] {
@@ -48,4 +48,4 @@ std::string Committer::note() const {
   return note_;
 }
 
-}  // namespace penstock::kafka
+}  // namespace penstock

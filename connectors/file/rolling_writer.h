@@ -1,0 +1,22 @@
+// The file sink that writes exactly once: files under hidden names, renamed when their checkpoint is decided.
+#ifndef PENSTOCK_CONNECTORS_FILE_ROLLING_WRITER_H_
+#define PENSTOCK_CONNECTORS_FILE_ROLLING_WRITER_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "penstock/connectors/file.h"
+
+namespace penstock::file {
+
+inline std::string_view LineOf(const std::string& value) { return value; }
+inline std::string_view LineOf(const Bytes& value) { return value.view(); }
+
+// T: std::string or Bytes.
+template <class T>
+std::unique_ptr<SinkWriter<T>> MakeRollingWriter(const Sink& sink);
+
+}  // namespace penstock::file
+
+#endif  // PENSTOCK_CONNECTORS_FILE_ROLLING_WRITER_H_
