@@ -49,6 +49,7 @@ absl::StatusOr<StoredCheckpoints> ReadCheckpoints(Storage& storage, const std::s
     if (!id) continue;
     result.next_id = std::max(result.next_id, *id + 1);
     absl::StatusOr<StoredCheckpoint> stored = ReadManifestAt(storage, object.name);
+    if (absl::IsNotFound(stored.status())) continue;  // deleted since it was listed
     if (absl::IsDataLoss(stored.status()) || absl::IsUnimplemented(stored.status())) {
       result.damaged.push_back(MessageOf(stored.status()));
       result.newest_damaged = std::max(result.newest_damaged.value_or(0), *id);

@@ -27,6 +27,7 @@ void CheckpointCoordinator::SetGraph(proto::JobGraph graph) {
   graph_ = std::move(graph);
   subtasks_.clear();
   for (const proto::Vertex& vertex : graph_.vertices()) {
+    widest_parallelism_ = std::max(widest_parallelism_, vertex.parallelism());
     for (int32_t i = 0; i < vertex.parallelism(); ++i) subtasks_.emplace(vertex.id(), i);
   }
 }
@@ -83,7 +84,7 @@ proto::CheckpointPlan CheckpointCoordinator::Plan() const {
   plan.set_cluster_id(config_.cluster_id);
   plan.set_interval_ms(config_.interval_ms);
   plan.set_timeout_ms(config_.timeout_ms);
-  plan.set_widest_parallelism(widest_);
+  plan.set_widest_parallelism(widest_parallelism_);
   if (parent_) {
     plan.set_restore_manifest(parent_->manifest_name);
     plan.set_restore_id(parent_->id);
@@ -264,7 +265,9 @@ void CheckpointCoordinator::OnDecided(uint64_t id, bool won) {
     effects_.ReadStorage();
     return effects_.FailAttempt(reason);
   }
-  if (deciding_) OnManifestDecided();
+  const bool sealed = !deciding_.has_value();
+  if (!sealed) OnManifestDecided();
+  if (finished_ && !sealed) return DeleteAll();  // a checkpoint that was decided after the end goes like the others
   if (!delete_when_sealed_.empty()) effects_.Delete(std::exchange(delete_when_sealed_, {}));
   TriggerWhenDue();
 }
@@ -407,7 +410,8 @@ void CheckpointCoordinator::Retire() {
 }
 
 void CheckpointCoordinator::DeleteAll() {
-  std::vector<std::string> names;
+  finished_ = true;
+  std::vector<std::string> names = std::exchange(delete_when_sealed_, {});
   for (auto at = retained_.begin(); at != retained_.end();) {
     if (at->kind != proto::Manifest::CHECKPOINT) {
       ++at;

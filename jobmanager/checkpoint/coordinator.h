@@ -124,6 +124,7 @@ class CheckpointCoordinator {
 
   proto::JobGraph graph_;
   std::set<Subtask> subtasks_;
+  int32_t widest_parallelism_ = 0;  // of all graphs so far: sinks end what wider attempts may have left open
   bool read_ = false;
   bool goes_on_ = false;     // checkpoints that others decide are the job's own
   uint64_t foreign_id_ = 0;  // the id that somebody else has decided
@@ -144,6 +145,7 @@ class CheckpointCoordinator {
   int64_t next_trigger_ms_ = 0;  // monotonic
   int failures_in_a_row_ = 0;
   std::vector<std::string> orphans_;  // found when storage was read
+  bool finished_ = false;  // DeleteAll was called
   std::vector<std::string> delete_when_sealed_;
   std::deque<CheckpointRequest> requests_;
   uint64_t next_request_ = 1;

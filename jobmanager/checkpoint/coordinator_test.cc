@@ -250,6 +250,25 @@ TEST_CASE("a finished job deletes its checkpoints once the used ids are marked",
   CHECK(s.effects.deleted == std::set<std::string>{"jobs/job/manifests/00000000000000000000", "f"});
 }
 
+TEST_CASE("a job that finishes while a manifest is being written deletes that checkpoint, too", "[coordinator]") {
+  Scenario s;
+  s.Start();
+  s.Complete(0, {"f"});
+  s.Pass(1000);
+  s.Ack(1, 0, {"g"});
+  s.Ack(1, 1, {"g"});
+  s.coordinator->EndAttempt("finished");
+  s.coordinator->DeleteAll();
+  s.Answer(true);  // the manifest of 1
+  CHECK_FALSE(s.effects.deleted.contains("jobs/job/manifests/00000000000000000001"));
+  CHECK(s.effects.decisions.back().kind() == proto::Manifest::TOMBSTONE);
+  s.Answer(true);
+  CHECK(s.effects.deleted.contains("jobs/job/manifests/00000000000000000000"));
+  CHECK(s.effects.deleted.contains("jobs/job/manifests/00000000000000000001"));
+  CHECK(s.effects.deleted.contains("f"));
+  CHECK(s.effects.deleted.contains("g"));
+}
+
 TEST_CASE("savepoints are taken when asked for, kept, and may end the job", "[coordinator]") {
   Scenario s({.storage = "s", .retained = 1});
   s.Start();
