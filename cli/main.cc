@@ -15,6 +15,7 @@
 #include "cli/job_commands.h"
 #include "cli/run_command.h"
 #include "cli/state_commands.h"
+#include "cli/txn_commands.h"
 #include "runtime/core/status.h"
 #include "runtime/core/version.h"
 
@@ -37,6 +38,7 @@ struct CommandLine {
   RescaleOptions rescale;
   DiffOptions diff;
   InspectOptions inspect;
+  TxnOptions txn;
   std::string job_id;
   std::string key;
   bool all = false;
@@ -144,6 +146,28 @@ void AddCheckpointCommands(CLI::App* app, CommandLine* line) {
   rescale->add_option("--program", line->rescale.program, "The job's program; default: the JobManager's copy");
 }
 
+void AddTxnCommands(CLI::App* app, CommandLine* line) {
+  CommandContext& context = line->context;
+  CLI::App* txn =
+      app->add_subcommand("txn", "Transactions of exactly-once sinks")->require_subcommand(1)->fallthrough();
+  line->txn.plan.parallelism = 0;
+  const auto add = [&](const char* name, const char* help, bool abort) {
+    CLI::App* command = AddCommand(txn, line, name, help, [line, &context, abort] {
+      line->txn.abort = abort;
+      return OkOr(HandleTransactions(context, line->txn));
+    });
+    command->add_option("job", line->txn.plan.program, "The job program")->required();
+    command->add_option("arguments", line->txn.plan.arguments, "The job's own arguments, after --");
+    command->add_option("-p,--parallelism", line->txn.plan.parallelism, "Parallelism that the job runs at");
+    command->add_option("--slots", line->txn.slots, "How many subtasks its sinks have ever had, when that is more");
+    command->add_option("--uid", line->txn.uid, "Of a clone");
+    return command;
+  };
+  add("list", "Show what the sinks of a job have committed and left open", false);
+  add("abort", "End what a job that is gone has left open", true)
+      ->add_flag("--force", line->txn.force, "Also while the job runs, or when nobody can say");
+}
+
 void AddClusterCommands(CLI::App* app, CommandLine* line) {
   CommandContext& context = line->context;
   CLI::App* cluster = app->add_subcommand("cluster", "A local cluster")->require_subcommand(1)->fallthrough();
@@ -189,6 +213,7 @@ int Run(int argc, char** argv) {
   AddGlobalOptions(&app, &line.context);
   AddJobCommands(&app, &line);
   AddCheckpointCommands(&app, &line);
+  AddTxnCommands(&app, &line);
   AddClusterCommands(&app, &line);
   try {
     app.parse(argc, argv);

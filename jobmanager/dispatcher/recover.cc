@@ -87,7 +87,9 @@ absl::Status Dispatcher::TryRecover(const proto::JobEntry& entry) {
   if (parts_.durable.fetch_program) PENSTOCK_RETURN_IF_ERROR(parts_.durable.fetch_program(entry.digest()));
   PENSTOCK_ASSIGN_OR_RETURN(PreparedJob prepared, PrepareRecovery(entry, options));
   absl::Status started;
-  actor_.Call([&] { started = StartJob(entry.job_id(), SubmissionOf(entry), std::move(prepared)); });
+  JobSubmission submission = SubmissionOf(entry);
+  submission.graph = GraphToGoOnWith(entry, prepared);
+  actor_.Call([&] { started = StartJob(entry.job_id(), submission, std::move(prepared)); });
   return started;
 }
 

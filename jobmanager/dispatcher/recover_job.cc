@@ -74,6 +74,18 @@ absl::StatusOr<PreparedJob> PrepareRecovery(const proto::JobEntry& entry, const 
   return job;
 }
 
+proto::JobGraph GraphToGoOnWith(const proto::JobEntry& entry, const PreparedJob& prepared) {
+  const std::optional<RestorePoint>& restore = prepared.start.restore;
+  const bool own = restore && restore->storage.empty() && restore->id >= entry.start().first_own_id();
+  if (!own) return entry.graph();
+  const absl::StatusOr<std::string> bytes = prepared.storage->ReadAll(restore->manifest_name);
+  if (!bytes.ok()) return entry.graph();  // the attempt will say so
+  const absl::StatusOr<proto::Manifest> manifest = DecodeManifest(*bytes, restore->manifest_name);
+  const bool same = manifest.ok() && manifest->graph().hash() == entry.graph().hash() &&
+                    manifest->graph().key_groups() == entry.graph().key_groups();
+  return same ? manifest->graph() : entry.graph();
+}
+
 absl::Status DeleteFinished(const proto::JobEntry& entry, const JobOptions& cluster) {
   PENSTOCK_ASSIGN_OR_RETURN(const JobOptions options, ResolveOptions(SubmissionOf(entry), cluster));
   if (!options.checkpoints.enabled()) return absl::OkStatus();

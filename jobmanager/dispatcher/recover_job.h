@@ -11,6 +11,8 @@ namespace penstock::jobmanager {
 // checkpoint is damaged and another would repeat what an exactly-once sink has committed (protocols.md A4), or the job
 // takes no checkpoints and its restart strategy allows no other attempt. Unavailable and the like: try again.
 absl::StatusOr<PreparedJob> PrepareRecovery(const proto::JobEntry& entry, const JobOptions& cluster);
+// The job's graph at the parallelism that it was last rescaled to, which its newest checkpoint knows.
+proto::JobGraph GraphToGoOnWith(const proto::JobEntry& entry, const PreparedJob& prepared);
 
 // The checkpoints of a job whose finish was recorded, but perhaps not followed up.
 absl::Status DeleteFinished(const proto::JobEntry& entry, const JobOptions& cluster);

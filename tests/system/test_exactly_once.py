@@ -2,6 +2,7 @@
 
 PENSTOCK_KILLS: how many kills the loop makes (6 in the always lane). PENSTOCK_SEED: repeats a run.
 """
+import json
 import os
 import random
 import signal
@@ -9,8 +10,9 @@ import sys
 import time
 
 from broker import Broker
-from cluster import SystemTest, main
+from cluster import SystemTest, main, program
 import oracle
+from test_leader import LeaderCluster
 
 PARTITIONS = 4
 KILLS = int(os.environ.get("PENSTOCK_KILLS", "6"))
@@ -37,27 +39,34 @@ class ExactlyOnce(SystemTest):
         print(f"seed {SEED}", file=sys.stderr)
 
     def start(self):
-        return self.start_cluster(options=("heartbeat.timeout=2 s", "heartbeat.interval=200 ms"))
+        cluster = LeaderCluster(1, ("heartbeat.timeout=2 s", "heartbeat.interval=200 ms"))
+        self.addCleanup(lambda: cluster.stop(check=False))
+        for name in ("tm-1", "tm-2"):
+            cluster.start_taskmanager(name)
+        cluster.await_taskmanagers(2)
+        return cluster
 
     def submit(self, cluster, *arguments, parallelism=PARTITIONS, interval="200 ms", options=()):
-        config = (f"execution.checkpointing.dir=file://{cluster.folder}/checkpoints",
-                  f"execution.checkpointing.interval={interval}", "restart-strategy.type=exponential-delay",
+        config = (f"execution.checkpointing.interval={interval}", "restart-strategy.type=exponential-delay",
                   "restart-strategy.exponential-delay.max-backoff=1 s")
         return cluster.submit("system_oracle", "--brokers", broker.address, "--input", self.input, "--output",
                               self.output, *arguments, parallelism=parallelism,
                               options=(*(f"-D{entry}" for entry in config), *options))
 
-    def kill_something(self, cluster, job):
-        """A worker, or a TaskManager with its workers, at a moment that nobody chose."""
+    def kill(self, what, cluster, job):
+        """At a moment that nobody chose."""
         time.sleep(self.random.uniform(0, 1.0))
         workers = cluster.workers(job)
         name = self.random.choice(sorted(cluster.taskmanagers))
-        if self.random.random() < 0.7 and name in workers:
+        if what == "worker" and name in workers:
             os.kill(workers[name], signal.SIGKILL)
-            return f"worker of {name}"
-        cluster.kill_taskmanager(name)
-        cluster.start_taskmanager(name)
-        return name
+        elif what == "JobManager":
+            cluster.jobmanager.kill()
+            cluster.start_jobmanager()
+            cluster.await_taskmanagers(2)
+        else:
+            cluster.kill_taskmanager(name)
+            cluster.start_taskmanager(name)
 
     def test_a_kill_loop(self):
         cluster = self.start()
@@ -66,9 +75,12 @@ class ExactlyOnce(SystemTest):
         self.addCleanup(source.process.kill)
         source.start(rate=2000)
         cluster.await_running(job)
-        for kill in range(KILLS):
+        kinds = ["worker", "TaskManager", "JobManager"]  # each at least once
+        self.random.shuffle(kinds)
+        kinds += [self.random.choice(("worker", "worker", "TaskManager", "JobManager")) for _ in range(KILLS - 3)]
+        for kill, what in enumerate(kinds):
             attempt = cluster.get(f"/v2/jobs/{job}")["attempt"]
-            what = self.kill_something(cluster, job)
+            self.kill(what, cluster, job)
             status = cluster.await_status(job, f"it goes on after kill {kill + 1} ({what})", lambda now: (
                 now["attempt"] > attempt and now["state"] == "RUNNING" and
                 all(vertex["state"] == "RUNNING" for vertex in now["vertices"])))
@@ -87,6 +99,13 @@ class ExactlyOnce(SystemTest):
         job = self.submit(cluster, "--bounded", interval="1 h")  # only the last checkpoint
         cluster.await_state(job, "FINISHED")
         oracle.audit(broker, self.output, source.sent)
+        words = (program("system_oracle"), "-p", str(PARTITIONS), "--", "--brokers", broker.address, "--input",
+                 self.input, "--output", self.output, "--bounded")
+        slots = json.loads(cluster.cli("txn", "list", "--json", *words).stdout)["slots"]
+        self.assertEqual([(slot["slot"], slot["open"]) for slot in slots], [(i, False) for i in range(PARTITIONS)])
+        self.assertTrue(all(slot["checkpoint"] > 0 for slot in slots))
+        aborted = cluster.cli("txn", "abort", *words)
+        self.assertEqual(aborted.returncode, 0, aborted.stderr)
         cluster.stop()
 
     def test_partitions_that_come_while_it_runs(self):
@@ -130,7 +149,7 @@ class ExactlyOnce(SystemTest):
         cluster.stop()
 
     def test_without_checkpoints_it_is_refused(self):
-        cluster = self.start_cluster()
+        cluster = self.start_cluster()  # with no directory for them
         result = cluster.submit("system_oracle", "--brokers", broker.address, "--input", self.input, "--output",
                                 self.output)
         failed = cluster.await_state(result, "FAILED")
