@@ -32,6 +32,8 @@ struct StoredCheckpoint {
   RestorePoint point;
   proto::Manifest::Kind kind = proto::Manifest::CHECKPOINT;
   std::set<std::string> files;
+  std::string cluster_id;  // of who decided it
+  uint64_t leader_epoch = 0;
 };
 
 // What a job's directory holds.
@@ -39,7 +41,9 @@ struct StoredCheckpoints {
   uint64_t next_id = 0;                       // the smallest id that is undecided
   std::vector<StoredCheckpoint> checkpoints;  // oldest first; tombstones left out
   std::vector<std::string> damaged;           // manifests that could not be read, and why
-  std::optional<uint64_t> newest_damaged;     // its id
+  std::string newest_cluster_id;              // of who decided the newest id, be it a tombstone
+  uint64_t newest_leader_epoch = 0;
+  std::optional<uint64_t> newest_damaged;  // its id
 };
 
 // What storage holds for a job, and what its first attempt begins from.

@@ -23,6 +23,8 @@ absl::StatusOr<StoredCheckpoint> ReadManifestAt(Storage& storage, const std::str
   PENSTOCK_ASSIGN_OR_RETURN(const proto::Manifest manifest, DecodeManifest(bytes, name));
   StoredCheckpoint stored;
   stored.kind = manifest.kind();
+  stored.cluster_id = manifest.cluster_id();
+  stored.leader_epoch = manifest.leader_epoch();
   const size_t directory_end = name.rfind("/manifests/");
   stored.point = {.id = manifest.checkpoint_id(),
                   .generation = manifest.generation(),
@@ -48,6 +50,8 @@ absl::StatusOr<StoredCheckpoints> ReadCheckpoints(Storage& storage, const std::s
       continue;
     }
     PENSTOCK_RETURN_IF_ERROR(stored.status());
+    result.newest_cluster_id = stored->cluster_id;
+    result.newest_leader_epoch = stored->leader_epoch;
     if (stored->kind != proto::Manifest::TOMBSTONE) result.checkpoints.push_back(*std::move(stored));
   }
   return result;

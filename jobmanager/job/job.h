@@ -58,6 +58,8 @@ class JobEffects {
   virtual void DeleteObjects(std::vector<std::string> names) = 0;
   // Answered by OnCheckpointsRead.
   virtual void ReadCheckpoints() = 0;
+  // Somebody else decides checkpoints of this job.
+  virtual void DecisionLost() = 0;
   // The job has come to a terminal state, which nobody is told before it is durable. Answered by OnEndRecorded.
   virtual void RecordEnd() = 0;
   // Something that the snapshot shows has changed. urgent: more than figures.
@@ -107,10 +109,12 @@ class Job final : private CoordinatorEffects {
 
   // job_checkpoints.cc: between the job and its coordinator.
   void Broadcast(proto::JobManagerToWorker message) override;
+  void SendTo(const std::string& taskmanager_id, proto::JobManagerToWorker message) override;
   void Decide(uint64_t id, std::string name, std::string bytes) override;
   void Delete(std::vector<std::string> names) override { effects_.DeleteObjects(std::move(names)); }
   void FailAttempt(std::string reason) override { attempt_failure_ = std::move(reason); }
   void ReadStorage() override { effects_.ReadCheckpoints(); }
+  void DecisionLost() override { effects_.DecisionLost(); }
   void StopDecided() override {}
   // After each call into the coordinator: what it found out about the attempt.
   void AfterCoordinator();

@@ -60,7 +60,8 @@ class JobActor final : private JobEffects {
   void KillWorker(const std::string& taskmanager_id, proto::KillWorker kill) override;
   void DecideCheckpoint(uint64_t id, std::string name, std::string bytes) override;
   void DeleteObjects(std::vector<std::string> names) override { store_->Delete(std::move(names)); }
-  void ReadCheckpoints() override;
+  void ReadCheckpoints() override { ReadUntilItWorks(kStoreRetryMinMs); }
+  void DecisionLost() override { listener_.OnDecisionLost(); }
   void RecordEnd() override;
   void Changed(bool urgent) override;
 

@@ -4,10 +4,13 @@
 #include <catch2/catch.hpp>
 #include <csignal>
 
+#include "runtime/core/lease.h"
 #include "runtime/core/version.h"
 
 namespace penstock::jobmanager {
 namespace {
+
+constexpr uint64_t kEpoch = 7;
 
 struct RecordingGateway final : WorkerGateway {
   void Send(const proto::JobManagerToWorker& message) override { sent.push_back(message); }
@@ -30,6 +33,7 @@ struct RecordingEffects final : JobEffects {
   void DecideCheckpoint(uint64_t id, std::string name, std::string) override { decisions.emplace_back(id, name); }
   void DeleteObjects(std::vector<std::string> names) override { deleted = std::move(names); }
   void ReadCheckpoints() override { ++reads; }
+  void DecisionLost() override {}
   void RecordEnd() override { ++ends; }
   void Changed(bool) override {}
   int reads = 0;
@@ -44,7 +48,7 @@ struct RecordingEffects final : JobEffects {
 
 // A job of two vertices of parallelism 2 on hosts "a" and "b", and verbs for what happens to it.
 struct Scenario {
-  explicit Scenario(RestartOptions restart = {}) {
+  explicit Scenario(RestartOptions restart = {}, bool unfenced = false, uint32_t attempts_before = 0) {
     JobSubmission submission;
     submission.graph.set_name("job");
     submission.graph.set_hash("feed");
@@ -53,8 +57,10 @@ struct Scenario {
       vertex->set_id(id);
       vertex->set_name(id);
       vertex->set_parallelism(2);
+      vertex->add_operators()->set_unfenced(unfenced);
     }
-    job = std::make_unique<Job>("j", submission, JobOptions{}, *MakeRestartStrategy(restart), CheckpointStart{}, clock,
+    const JobOptions options{.leader_epoch = kEpoch, .attempts_before = attempts_before};
+    job = std::make_unique<Job>("j", submission, options, *MakeRestartStrategy(restart), CheckpointStart{}, clock,
                                 effects);
     job->Start();
   }
@@ -348,6 +354,38 @@ TEST_CASE("A worker that never says hello is given up", "[job]") {
   s.Advance(1);
   CHECK(s.job->state() == JobState::kFailing);
   CHECK(s.RootMessage() == "no hello from the worker on b for 120000 ms");
+}
+
+TEST_CASE("With a sink that cannot fence, the next attempt waits out the lease of lost workers", "[job]") {
+  for (const bool unfenced : {false, true}) {
+    INFO("unfenced " << unfenced);
+    Scenario s({.type = "fixed-delay", .fixed_delay_attempts = 5, .fixed_delay_ms = 100}, unfenced);
+    s.Run();
+    s.job->OnHostLost("b", "no heartbeat for 5000 ms");
+    s.Exit("a", 0);
+    REQUIRE(s.job->state() == JobState::kRestarting);
+    s.Advance(WorkerLeaseMs(5'000) - 1);
+    CHECK(s.job->attempt() == (unfenced ? 1 : 2));
+    s.Advance(1);
+    CHECK(s.job->attempt() == 2);
+  }
+}
+
+TEST_CASE("A job that was taken over numbers its attempts after those of its JobManager before", "[job]") {
+  Scenario s({}, true, 100'000);
+  CHECK(s.job->attempt() == 100'000);
+  CHECK(s.effects.requested.empty());  // the workers of before may still write
+  s.Advance(WorkerLeaseMs(5'000));
+  CHECK(s.job->attempt() == 100'001);
+  CHECK(s.effects.requested.size() == 1);
+}
+
+TEST_CASE("Every message carries the leader's epoch", "[job]") {
+  Scenario s;
+  s.Run();
+  s.job->Cancel();
+  for (const auto& message : s.gateways["a"]->sent) CHECK(message.leader_epoch() == kEpoch);
+  CHECK(s.effects.started.back().second.spec().leader_epoch() == kEpoch);
 }
 
 }  // namespace
