@@ -37,6 +37,8 @@ struct StoredCheckpoint {
   RestorePoint point;
   proto::Manifest::Kind kind = proto::Manifest::CHECKPOINT;
   std::set<std::string> files;
+  std::string cluster_id;  // of who decided it
+  uint64_t leader_epoch = 0;
 };
 
 // What a job's directory holds.
@@ -46,6 +48,8 @@ struct StoredCheckpoints {
   std::vector<std::string> damaged;           // manifests that could not be read, and why
   std::optional<uint64_t> newest_damaged;     // its id
   std::vector<std::string> orphans;           // files that no manifest names; none are listed when one is damaged
+  std::string newest_cluster_id;              // of who decided the newest id, be it a tombstone
+  uint64_t newest_leader_epoch = 0;
 };
 
 // What storage holds for a job, and what its first attempt begins from.
@@ -55,6 +59,8 @@ struct CheckpointStart {
   // The job has run before, perhaps under a JobManager that still believes to lead: what that one decides until its
   // next id is sealed counts.
   bool goes_on = false;
+  // Another JobManager of this cluster.id had it, so a larger epoch than one's own is that of a later leader.
+  bool taken_over = false;
 };
 
 // A checkpoint that somebody asks for.

@@ -34,6 +34,8 @@ static absl::StatusOr<StoredCheckpoint> ReadManifestAt(Storage& storage, const s
   PENSTOCK_ASSIGN_OR_RETURN(const proto::Manifest manifest, DecodeManifest(bytes, name));
   StoredCheckpoint stored;
   stored.kind = manifest.kind();
+  stored.cluster_id = manifest.cluster_id();
+  stored.leader_epoch = manifest.leader_epoch();
   stored.point = PointOf(manifest, name);
   for (const proto::SubtaskSnapshot& subtask : manifest.subtasks()) {
     for (const proto::SnapshotFile& file : subtask.files()) stored.files.insert(file.name());
@@ -56,6 +58,8 @@ absl::StatusOr<StoredCheckpoints> ReadCheckpoints(Storage& storage, const std::s
       continue;
     }
     PENSTOCK_RETURN_IF_ERROR(stored.status());
+    result.newest_cluster_id = stored->cluster_id;
+    result.newest_leader_epoch = stored->leader_epoch;
     if (stored->kind != proto::Manifest::TOMBSTONE) result.checkpoints.push_back(*std::move(stored));
   }
   if (!result.damaged.empty()) return result;

@@ -15,6 +15,11 @@ namespace {
 constexpr int64_t kFirstCheckpointRetryMs = 1'000;
 constexpr int64_t kNever = INT64_MAX;
 
+bool IsOfLaterLeader(const CheckpointConfig& config, const StoredCheckpoints& stored) {
+  return config.leader_epoch > 0 && stored.newest_cluster_id == config.cluster_id &&
+         stored.newest_leader_epoch > config.leader_epoch;
+}
+
 }  // namespace
 
 CheckpointCoordinator::CheckpointCoordinator(CheckpointConfig config, proto::JobGraph graph, const Clock& clock,
@@ -33,34 +38,36 @@ void CheckpointCoordinator::SetGraph(proto::JobGraph graph) {
 }
 
 void CheckpointCoordinator::Start(CheckpointStart start) {
-  read_ = true;
-  next_id_ = start.stored.next_id;
-  retained_.assign(start.stored.checkpoints.begin(), start.stored.checkpoints.end());
-  orphans_ = std::move(start.stored.orphans);
   restore_ = std::move(start.restore);
   goes_on_ = start.goes_on;
-  SealOpenId();
+  foreign_id_ = start.stored.next_id;
+  if (start.taken_over && IsOfLaterLeader(config_, start.stored)) return effects_.DecisionLost();
+  if (start.stored.next_id > 0 || goes_on_) return Seal(start.stored.next_id, "sealed at the start of the job");
+  TakeStored(std::move(start.stored));
 }
 
-void CheckpointCoordinator::OnStorageRead(StoredCheckpoints stored) {
-  if (read_) return;
+// What attempts left that died before a decision goes now: the id below is ours, so no JobManager that was paused can
+// decide a checkpoint of these files any more.
+void CheckpointCoordinator::TakeStored(StoredCheckpoints stored) {
   read_ = true;
+  sealed_.reset();
   next_id_ = stored.next_id;
   retained_.assign(stored.checkpoints.begin(), stored.checkpoints.end());
-  orphans_ = std::move(stored.orphans);
   const bool newer = goes_on_ && !retained_.empty() && retained_.back().point.id >= foreign_id_;
   if (newer) restore_ = retained_.back().point;
-  SealOpenId();
+  if (restore_) next_id_ = std::max(next_id_, restore_->id + 1);  // ids grow, also behind one that was taken elsewhere
+  if (!stored.orphans.empty()) effects_.Delete(std::move(stored.orphans));
 }
 
-// Ids grow whatever is restored, also when it was taken elsewhere. A JobManager that was paused may still hold the next
-// id open: it must not decide it any more.
-void CheckpointCoordinator::SealOpenId() {
-  if (restore_) next_id_ = std::max(next_id_, restore_->id + 1);
-  // What attempts left that died before a decision. Not before the id below is ours: until then a JobManager that was
-  // paused might still decide a checkpoint of these files.
-  delete_when_sealed_ = std::move(orphans_);
-  if (next_id_ > 0 || goes_on_) Seal(next_id_, "sealed at the start of the job");
+// A seal holds only if nothing newer is found afterwards: an id whose manifest was retired meanwhile is free again, and
+// its seal stops nobody. With the newest id sealed, the predecessor's own next one is taken.
+void CheckpointCoordinator::OnStorageRead(StoredCheckpoints stored) {
+  if (read_ || open_decision_) return;
+  // A later leader has decided what was not there at first: nothing is sealed, decided or begun here any more.
+  const bool deposed = stored.next_id > foreign_id_ && IsOfLaterLeader(config_, stored);
+  if (deposed) return effects_.DecisionLost();
+  if (!sealed_ || stored.next_id != *sealed_ + 1) return Seal(stored.next_id, "sealed at the start of the job");
+  TakeStored(std::move(stored));
 }
 
 void CheckpointCoordinator::BeginAttempt(uint32_t attempt) {
@@ -71,6 +78,9 @@ void CheckpointCoordinator::BeginAttempt(uint32_t attempt) {
   running_ = false;
   sources_started_ = false;
   stopped_ = false;
+  workers_.clear();
+  decided_.reset();
+  given_up_.reset();
   if (parent_) ++counts_.restored;
 }
 
@@ -96,9 +106,10 @@ proto::CheckpointPlan CheckpointCoordinator::Plan() const {
   return plan;
 }
 
-void CheckpointCoordinator::OnAllRunning() {
+void CheckpointCoordinator::OnAllRunning(const std::set<std::string>& workers) {
   if (running_) return;
   running_ = true;
+  for (const std::string& worker : workers) workers_[worker];
   if (parent_) {
     sources_started_ = true;
     proto::JobManagerToWorker message;
@@ -122,6 +133,7 @@ void CheckpointCoordinator::Tick() {
     Abort(fmt::format("not complete after {} ms; nothing came from {}", config_.timeout_ms, late),
           CheckpointOutcome::kExpired);
   }
+  RepeatNotices(clock_.MonotonicMs());
   TriggerWhenDue();
 }
 
@@ -159,18 +171,8 @@ void CheckpointCoordinator::Trigger() {
   counts_.in_progress = 1;
   next_trigger_ms_ = config_.interval_ms > 0 ? now_ms + config_.interval_ms : kNever;
 
-  proto::JobManagerToWorker message;
-  proto::TriggerCheckpoint& trigger = *message.mutable_trigger_checkpoint();
-  trigger.mutable_checkpoint()->set_id(flight.id);
-  trigger.mutable_checkpoint()->set_generation(generation_);
-  trigger.set_kind(flight.kind);
-  trigger.set_ending(flight.ending);
-  trigger.set_trigger_ms(flight.trigger_ms);
-  if (restore_) {
-    trigger.set_has_last_decided(true);
-    trigger.set_last_decided_id(restore_->id);
-  }
-  effects_.Broadcast(std::move(message));
+  given_up_.reset();
+  effects_.Broadcast(TriggerMessage());
 }
 
 void CheckpointCoordinator::OnAck(const proto::CheckpointAck& ack) {
@@ -245,6 +247,10 @@ void CheckpointCoordinator::OnDecided(uint64_t id, bool won) {
   if (open_decision_ != id) return;
   open_decision_.reset();
   next_id_ = id + 1;
+  if (!read_) {
+    if (won) sealed_ = id;
+    return effects_.ReadStorage();
+  }
   if (!won) {
     const std::string reason = fmt::format(
         "checkpoint {} of job '{}' was decided by somebody else: another JobManager runs this job, or took it over", id,
@@ -263,6 +269,7 @@ void CheckpointCoordinator::OnDecided(uint64_t id, bool won) {
     read_ = false;
     foreign_id_ = id;
     effects_.ReadStorage();
+    effects_.DecisionLost();
     return effects_.FailAttempt(reason);
   }
   const bool sealed = !deciding_.has_value();
@@ -300,10 +307,9 @@ void CheckpointCoordinator::OnManifestDecided() {
     next_trigger_ms_ = std::max(next_trigger_ms_, clock_.MonotonicMs() + config_.min_pause_ms);
   }
   if (running_) {
-    proto::JobManagerToWorker message;
-    message.mutable_checkpoint_decided()->mutable_checkpoint()->set_id(restore_->id);
-    message.mutable_checkpoint_decided()->mutable_checkpoint()->set_generation(generation_);
-    effects_.Broadcast(std::move(message));
+    decided_ = restore_->id;
+    next_notice_ms_ = clock_.MonotonicMs() + kNoticeRepeatMs;
+    effects_.Broadcast(DecidedMessage(restore_->id));
     if (!std::exchange(sources_started_, true)) {
       proto::JobManagerToWorker start;
       start.mutable_start_sources();
@@ -444,11 +450,9 @@ void CheckpointCoordinator::Abort(const std::string& reason, CheckpointOutcome o
   Record().failure = reason;
   FailRequest(flight.request, outcome, reason);
   if (running_) {
-    proto::JobManagerToWorker message;
-    message.mutable_checkpoint_aborted()->mutable_checkpoint()->set_id(flight.id);
-    message.mutable_checkpoint_aborted()->mutable_checkpoint()->set_generation(generation_);
-    message.mutable_checkpoint_aborted()->set_reason(reason);
-    effects_.Broadcast(std::move(message));
+    given_up_ = Given{flight.id, reason};
+    next_notice_ms_ = clock_.MonotonicMs() + kNoticeRepeatMs;
+    effects_.Broadcast(AbortedMessage(flight.id, reason));
   }
   const int64_t now_ms = clock_.MonotonicMs();
   if (!sources_started_) next_trigger_ms_ = now_ms + kFirstCheckpointRetryMs;

@@ -3,7 +3,8 @@
 // Owner: the job. One checkpoint is in flight at a time. Every id ends as a manifest or as a tombstone, written
 // put-if-absent; the next id is taken only then, so ids are never reused, and a JobManager that was replaced can decide
 // nothing more (protocols.md A2, B1, B2). An abort is no failure of the job, unless too many follow each other. Limits:
-// kHistoryMax checkpoints are remembered for people.
+// kHistoryMax checkpoints are remembered for people; a decision is told again every kNoticeRepeatMs until all workers
+// have committed it, an abort kAbortRepeatsMax times unless the next checkpoint is triggered before.
 #ifndef PENSTOCK_JOBMANAGER_CHECKPOINT_COORDINATOR_H_
 #define PENSTOCK_JOBMANAGER_CHECKPOINT_COORDINATOR_H_
 
@@ -25,18 +26,25 @@
 
 namespace penstock::jobmanager {
 
+inline constexpr int64_t kNoticeRepeatMs = 1'000;
+inline constexpr int kAbortRepeatsMax = 5;
+
 // What the coordinator does to the world. Called inside its methods; must not call back into it.
 class CoordinatorEffects {
  public:
   virtual ~CoordinatorEffects() = default;
   // To every worker of the attempt; job, attempt and epoch are filled in.
   virtual void Broadcast(proto::JobManagerToWorker message) = 0;
+  // To one of them; lost when it is not connected.
+  virtual void SendTo(const std::string& worker, proto::JobManagerToWorker message) = 0;
   // Put-if-absent, retried until storage has answered. Answered by OnDecided, however long it takes.
   virtual void Decide(uint64_t id, std::string name, std::string bytes) = 0;
   virtual void Delete(std::vector<std::string> names) = 0;
   virtual void FailAttempt(std::string reason) = 0;
-  // Somebody else has decided an id: what storage holds is read anew, answered by OnStorageRead.
+  // What storage holds is read anew, answered by OnStorageRead.
   virtual void ReadStorage() = 0;
+  // Somebody else has decided an id of a running attempt: perhaps another JobManager leads.
+  virtual void DecisionLost() = 0;
   // The checkpoint that ends the attempt has been decided: its tasks end now, if they have not failed meanwhile.
   virtual void StopDecided() = 0;
   // A decided savepoint is copied into its directory. Answered by OnCopied, with OnCopyProgress before it.
@@ -60,7 +68,12 @@ class CheckpointCoordinator {
   // Mints the attempt's generation. REQUIRES: Settled().
   void BeginAttempt(uint32_t attempt);
   proto::CheckpointPlan Plan() const;
-  void OnAllRunning();
+  // workers: those of the attempt; each is told of a decision until it says that its sinks have committed.
+  void OnAllRunning(const std::set<std::string>& workers);
+  // A worker has connected again: it may have missed what was said meanwhile.
+  void OnWorkerBack(const std::string& worker);
+  void OnDecisionAcked(const std::string& worker, const proto::DecisionAcked& acked);
+  void OnOutcomeAsked(const std::string& worker, const proto::OutcomeAsked& asked);
   void OnTaskFinished() { next_trigger_ms_ = 0; }  // a sink may wait for a last checkpoint
   void OnAck(const proto::CheckpointAck& ack);
   void OnDeclined(const proto::CheckpointDeclined& declined);
@@ -99,12 +112,16 @@ class CheckpointCoordinator {
     std::map<Subtask, proto::SubtaskSnapshot> acked;
   };
 
+  proto::JobManagerToWorker TriggerMessage() const;
+  proto::JobManagerToWorker DecidedMessage(uint64_t id) const;
+  proto::JobManagerToWorker AbortedMessage(uint64_t id, const std::string& reason) const;
+  void RepeatNotices(int64_t now_ms);
   void TriggerWhenDue();
   void Trigger();
   void Abort(const std::string& reason, CheckpointOutcome outcome);
   void WriteManifest();
   void Seal(uint64_t id, const std::string& reason);
-  void SealOpenId();
+  void TakeStored(StoredCheckpoints stored);
   void OnManifestDecided();
   void Retire();
   void Saw(const std::string& file);
@@ -126,8 +143,9 @@ class CheckpointCoordinator {
   std::set<Subtask> subtasks_;
   int32_t widest_parallelism_ = 0;  // of all graphs so far: sinks end what wider attempts may have left open
   bool read_ = false;
-  bool goes_on_ = false;     // checkpoints that others decide are the job's own
-  uint64_t foreign_id_ = 0;  // the id that somebody else has decided
+  std::optional<uint64_t> sealed_;  // while not read_: what must turn out to be the newest id
+  bool goes_on_ = false;            // checkpoints that others decide are the job's own
+  uint64_t foreign_id_ = 0;         // the id that somebody else has decided
   uint64_t next_id_ = 0;
   std::optional<RestorePoint> restore_;
   std::deque<StoredCheckpoint> retained_;  // decided ones with their files, oldest first
@@ -139,12 +157,20 @@ class CheckpointCoordinator {
   bool running_ = false;                // all subtasks of the attempt are RUNNING
   bool sources_started_ = false;
   bool stopped_ = false;  // the checkpoint that ends the attempt is decided: none comes behind it
+  std::map<std::string, std::optional<uint64_t>> workers_;  // of the attempt, and what each has committed last
+  std::optional<uint64_t> decided_;                         // the newest of this generation
+  struct Given {
+    uint64_t id = 0;
+    std::string reason;
+    int repeats = 0;
+  };
+  std::optional<Given> given_up_;  // the newest of this generation, until the next trigger
+  int64_t next_notice_ms_ = 0;     // monotonic
   std::optional<InFlight> in_flight_;
   std::optional<uint64_t> open_decision_;  // a Decide has not been answered
   std::optional<proto::Manifest> deciding_;
   int64_t next_trigger_ms_ = 0;  // monotonic
   int failures_in_a_row_ = 0;
-  std::vector<std::string> orphans_;  // found when storage was read
   bool finished_ = false;  // DeleteAll was called
   std::vector<std::string> delete_when_sealed_;
   std::deque<CheckpointRequest> requests_;

@@ -13,6 +13,9 @@ constexpr std::string_view kData = "jobs/job/data/";
 
 struct RecordingEffects final : CoordinatorEffects {
   void Broadcast(proto::JobManagerToWorker message) override { sent.push_back(std::move(message)); }
+  void SendTo(const std::string& worker, proto::JobManagerToWorker message) override {
+    sent_to[worker].push_back(std::move(message));
+  }
   void Decide(uint64_t id, std::string, std::string bytes) override {
     const auto manifest = DecodeManifest(bytes, "test");
     REQUIRE(manifest.ok());
@@ -24,6 +27,7 @@ struct RecordingEffects final : CoordinatorEffects {
   }
   void FailAttempt(std::string reason) override { failures.push_back(std::move(reason)); }
   void ReadStorage() override { ++reads; }
+  void DecisionLost() override { ++lost; }
   void StopDecided() override { ++stops; }
   void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) override {
     copies.push_back({request, std::move(point), std::move(directory)});
@@ -34,6 +38,7 @@ struct RecordingEffects final : CoordinatorEffects {
         std::count_if(sent.begin(), sent.end(), [&](const auto& m) { return m.kind_case() == kind; }));
   }
   std::vector<proto::JobManagerToWorker> sent;
+  std::map<std::string, std::vector<proto::JobManagerToWorker>> sent_to;
   std::vector<proto::Manifest> decisions;
   std::set<std::string> deleted;
   std::vector<std::string> failures;
@@ -45,6 +50,7 @@ struct RecordingEffects final : CoordinatorEffects {
   };
   std::vector<Copy> copies;
   int reads = 0;
+  int lost = 0;
 };
 
 struct Scenario {
@@ -57,10 +63,12 @@ struct Scenario {
     coordinator.emplace(config, graph, clock, effects);
   }
   void Start(StoredCheckpoints stored = {}, std::optional<RestorePoint> restore = {}) {
-    coordinator->Start({std::move(stored), std::move(restore)});
+    coordinator->Start({stored, std::move(restore)});
     Answer(true);
+    ++stored.next_id;
+    if (effects.reads > 0) coordinator->OnStorageRead(std::move(stored));
     coordinator->BeginAttempt(++attempt);
-    coordinator->OnAllRunning();
+    coordinator->OnAllRunning({"a", "b"});
   }
   // Storage answers what is open.
   void Answer(bool won) {
@@ -168,7 +176,7 @@ TEST_CASE("an attempt that ends while the manifest is being written learns the o
   CHECK(s.coordinator->Settled());
   s.coordinator->BeginAttempt(2);
   CHECK(s.coordinator->Plan().restore_id() == 1);
-  s.coordinator->OnAllRunning();
+  s.coordinator->OnAllRunning({"a", "b"});
   CHECK(s.effects.Count(Kind::kStartSources) == 2);  // a restore needs no checkpoint 0
 }
 
@@ -187,7 +195,7 @@ TEST_CASE("a restart begins from the newest decided checkpoint under a new gener
   CHECK(plan.restore_id() == 0);
   CHECK(plan.restore_generation() == first);
   CHECK(plan.restore_manifest() == "jobs/job/manifests/00000000000000000000");
-  s.coordinator->OnAllRunning();
+  s.coordinator->OnAllRunning({"a", "b"});
   s.Pass(1000);
   CHECK(s.Triggered() == 2u);
 }
@@ -214,6 +222,9 @@ TEST_CASE("a job that finds checkpoints seals the open id first", "[coordinator]
   CHECK(s.effects.decisions[0].kind() == proto::Manifest::TOMBSTONE);
   CHECK(s.effects.decisions[0].checkpoint_id() == 7);
   s.Answer(true);
+  CHECK_FALSE(s.coordinator->Settled());  // not before it is seen that nothing is newer
+  stored.next_id = 8;
+  s.coordinator->OnStorageRead(stored);
   CHECK(s.coordinator->Settled());
 }
 
@@ -315,7 +326,7 @@ TEST_CASE("behind the checkpoint that ends the job none is taken", "[coordinator
   CHECK_FALSE(s.coordinator->Request({}).ok());
   s.coordinator->EndAttempt("rescaled");
   s.coordinator->BeginAttempt(2);
-  s.coordinator->OnAllRunning();
+  s.coordinator->OnAllRunning({"a", "b"});
   s.Pass(1'000);
   CHECK(s.Triggered() == 2u);
 }
@@ -371,10 +382,10 @@ TEST_CASE("ids go on behind a savepoint of elsewhere, and another job's files ar
   Scenario s({.storage = "s", .interval_ms = 1000, .retained = 1});
   s.Start({}, RestorePoint{.id = 41, .generation = "g", .manifest_name = "jobs/other/manifests/41"});
   s.Pass(1000);
-  CHECK(s.Triggered() == 43u);  // 42 was sealed
-  s.Complete(43, {"jobs/other/data/g/w0-41", "own"});
+  CHECK(s.Triggered() == 42u);
+  s.Complete(42, {"jobs/other/data/g/w0-41", "own"});
   s.Pass(1000);
-  s.Complete(44);
+  s.Complete(43);
   CHECK(s.effects.deleted.contains("own"));
   CHECK_FALSE(s.effects.deleted.contains("jobs/other/data/g/w0-41"));
 }
@@ -384,9 +395,10 @@ TEST_CASE("files that no manifest names go once the open id is sealed, not if so
   const bool won = GENERATE(true, false);
   Scenario s;
   s.coordinator->Start({.stored = {.next_id = 5, .orphans = {"jobs/job/data/g/w0-4"}}});
-  CHECK(s.effects.deleted.empty());
   s.Answer(won);
-  CHECK(s.effects.deleted.contains("g/w0-4") == won);
+  CHECK(s.effects.deleted.empty());
+  s.coordinator->OnStorageRead({.next_id = 6, .orphans = {"jobs/job/data/g/w0-4", "jobs/job/data/g/w0-5"}});
+  CHECK(s.effects.deleted.contains("g/w0-5") == won);
 }
 
 TEST_CASE("tolerable failures are counted in a row", "[coordinator]") {
@@ -407,6 +419,151 @@ TEST_CASE("tolerable failures are counted in a row", "[coordinator]") {
   s.Pass(1000);
   s.Pass(500);
   CHECK(s.effects.failures.size() == 1);
+}
+
+proto::DecisionAcked Acked(const Scenario& s, uint64_t id) {
+  proto::DecisionAcked acked;
+  acked.mutable_checkpoint()->set_id(id);
+  acked.mutable_checkpoint()->set_generation(s.coordinator->generation());
+  return acked;
+}
+
+TEST_CASE("a decision is told again until every worker has committed it", "[coordinator]") {
+  Scenario s({.storage = "s", .interval_ms = 60'000, .timeout_ms = 5'000});
+  s.Start();
+  s.Complete(0);
+  CHECK(s.effects.Count(Kind::kCheckpointDecided) == 1);
+  s.Pass(kNoticeRepeatMs - 1);
+  CHECK(s.effects.sent_to.empty());
+  s.coordinator->OnDecisionAcked("a", Acked(s, 0));
+  s.coordinator->OnDecisionAcked("stranger", Acked(s, 0));
+  s.Pass(1);
+  CHECK(s.effects.sent_to["a"].empty());
+  REQUIRE(s.effects.sent_to["b"].size() == 1);
+  CHECK(s.effects.sent_to["b"][0].checkpoint_decided().checkpoint().id() == 0);
+  proto::DecisionAcked old = Acked(s, 0);
+  old.mutable_checkpoint()->set_generation("of an attempt before");
+  s.coordinator->OnDecisionAcked("b", old);
+  s.Pass(kNoticeRepeatMs);
+  CHECK(s.effects.sent_to["b"].size() == 2);
+  s.coordinator->OnDecisionAcked("b", Acked(s, 0));
+  s.coordinator->OnDecisionAcked("b", Acked(s, 0));  // repeated
+  s.Pass(10 * kNoticeRepeatMs);
+  CHECK(s.effects.sent_to["b"].size() == 2);
+}
+
+TEST_CASE("a sink that asks is told the outcome, once there is one", "[coordinator]") {
+  Scenario s({.storage = "s", .interval_ms = 1'000, .timeout_ms = 400});
+  s.Start();
+  s.Complete(0);
+  s.Pass(1'000);
+  const auto ask = [&](uint64_t id) {
+    proto::OutcomeAsked asked;
+    asked.mutable_checkpoint()->set_id(id);
+    asked.mutable_checkpoint()->set_generation(s.coordinator->generation());
+    s.effects.sent_to.clear();
+    s.coordinator->OnOutcomeAsked("a", asked);
+    return s.effects.sent_to["a"];
+  };
+  CHECK(ask(1).empty());  // in flight
+  s.Ack(1, 0);
+  s.Ack(1, 1);
+  CHECK(ask(1).empty());  // storage has not answered
+  s.Answer(true);
+  REQUIRE(ask(1).size() == 1);
+  CHECK(ask(1)[0].checkpoint_decided().checkpoint().id() == 1);
+  CHECK(ask(0)[0].checkpoint_decided().checkpoint().id() == 1);  // it covers the ones before
+  s.Pass(1'000);
+  s.Pass(400);
+  REQUIRE(s.Triggered() == 2u);
+  REQUIRE(ask(2).size() == 1);  // given up, though its tombstone is not durable yet
+  CHECK(ask(2)[0].checkpoint_aborted().checkpoint().id() == 2);
+  s.Answer(true);
+  CHECK(ask(2)[0].has_checkpoint_aborted());
+  CHECK(ask(4).empty());  // of the future
+}
+
+TEST_CASE("an abort is told again, but not for ever", "[coordinator]") {
+  Scenario s({.storage = "s", .interval_ms = 100'000, .timeout_ms = 400});
+  s.Start();
+  s.Complete(0);
+  s.Pass(100'000);
+  s.Pass(400);
+  for (int i = 0; i < 20; ++i) s.Pass(kNoticeRepeatMs);
+  CHECK(s.effects.Count(Kind::kCheckpointAborted) == 1 + kAbortRepeatsMax);
+}
+
+TEST_CASE("a worker that was away hears what it may have missed", "[coordinator]") {
+  Scenario s;
+  s.Start();
+  s.coordinator->OnWorkerBack("a");
+  REQUIRE(s.effects.sent_to["a"].size() == 1);
+  CHECK(s.effects.sent_to["a"][0].trigger_checkpoint().checkpoint().id() == 0);
+  s.Complete(0);
+  s.effects.sent_to.clear();
+  s.coordinator->OnWorkerBack("a");
+  REQUIRE(s.effects.sent_to["a"].size() == 2);
+  CHECK(s.effects.sent_to["a"][0].has_checkpoint_decided());
+  CHECK(s.effects.sent_to["a"][1].has_start_sources());
+}
+
+TEST_CASE("who finds the open id decided reads again and begins from what was decided", "[coordinator]") {
+  Scenario s;
+  StoredCheckpoints stored;
+  stored.next_id = 3;
+  stored.checkpoints.push_back({.point = {.id = 2, .generation = "g", .manifest_name = "m2"}});
+  s.coordinator->Start({stored, stored.checkpoints[0].point, true});
+  s.Answer(false);  // the predecessor's last decision
+  CHECK_FALSE(s.coordinator->Settled());
+  CHECK(s.effects.reads == 1);
+  stored.next_id = 4;
+  stored.checkpoints.push_back({.point = {.id = 3, .generation = "g", .manifest_name = "m3"}});
+  s.coordinator->OnStorageRead(stored);
+  s.Answer(true);  // the next one is sealed in turn
+  CHECK_FALSE(s.coordinator->Settled());
+  stored.next_id = 5;
+  s.coordinator->OnStorageRead(stored);
+  REQUIRE(s.coordinator->Settled());
+  CHECK(s.coordinator->restore_point()->id == 3);
+}
+
+TEST_CASE("who finds a later leader at work seals and begins nothing more", "[coordinator]") {
+  Scenario s({.storage = "s", .interval_ms = 1000, .leader_epoch = 4});
+  s.Start();
+  s.Ack(0, 0);
+  s.Ack(0, 1);
+  s.Answer(false);
+  StoredCheckpoints stored;
+  stored.next_id = 1;
+  stored.newest_cluster_id = "penstock";
+  stored.newest_leader_epoch = 5;
+  s.coordinator->OnStorageRead(stored);
+  CHECK(s.effects.lost == 2);
+  CHECK(s.effects.decisions.size() == 1);
+  CHECK_FALSE(s.coordinator->Settled());
+  stored.newest_cluster_id = "another one, with epochs of its own";
+  s.coordinator->OnStorageRead(stored);
+  CHECK(s.effects.decisions.size() == 2);
+}
+
+TEST_CASE("a seal that was set where a manifest was retired meanwhile does not count", "[coordinator]") {
+  Scenario s;
+  StoredCheckpoints stored;
+  stored.next_id = 3;
+  stored.checkpoints.push_back({.point = {.id = 2, .generation = "g", .manifest_name = "m2"}});
+  s.coordinator->Start({stored, stored.checkpoints[0].point, true});
+  s.Answer(true);  // 3 was decided and retired before: its name was free
+  stored.next_id = 8;
+  stored.checkpoints = {{.point = {.id = 7, .generation = "g", .manifest_name = "m7"}}};
+  s.coordinator->OnStorageRead(stored);
+  CHECK_FALSE(s.coordinator->Settled());
+  REQUIRE(s.effects.decisions.size() == 2);
+  CHECK(s.effects.decisions[1].checkpoint_id() == 8);
+  s.Answer(true);
+  stored.next_id = 9;
+  s.coordinator->OnStorageRead(stored);
+  REQUIRE(s.coordinator->Settled());
+  CHECK(s.coordinator->restore_point()->id == 7);
 }
 
 // Random acks, failures, timeouts and answers: ids are never reused, decisions never overlap, and the restore point is
@@ -446,7 +603,7 @@ TEST_CASE("whatever happens, ids grow and the restore point is the newest decisi
             s.coordinator->BeginAttempt(++s.attempt);
             CHECK(s.coordinator->Plan().restore_manifest().empty() == !newest.has_value());
             if (newest) CHECK(s.coordinator->Plan().restore_id() == *newest);
-            s.coordinator->OnAllRunning();
+            s.coordinator->OnAllRunning({"a", "b"});
           }
           break;
       }

@@ -69,6 +69,7 @@ absl::StatusOr<PreparedJob> PrepareRecovery(const proto::JobEntry& entry, const 
   PENSTOCK_ASSIGN_OR_RETURN(job.start.stored, ReadCheckpoints(*job.storage, JobDirectoryOf(submission.graph.uid())));
   PENSTOCK_ASSIGN_OR_RETURN(job.start.restore, RestorePointOf(entry, submission, job.start.stored));
   job.start.goes_on = true;
+  job.start.taken_over = true;
   PENSTOCK_LOG(info, "job {} ({}) is taken over, {}", entry.job_id(), submission.graph.name(),
                job.start.restore ? fmt::format("from checkpoint {}", job.start.restore->id) : "without a checkpoint");
   return job;

@@ -93,7 +93,11 @@ void Job::OnWorkerMessage(const WorkerGatewayPtr& from, const proto::WorkerToJob
       if (checkpoints_) checkpoints_->OnDeclined(message.checkpoint_declined());
       return AfterCoordinator();
     case proto::WorkerToJobManager::kDecisionAcked:
+      if (checkpoints_) checkpoints_->OnDecisionAcked(taskmanager_id, message.decision_acked());
+      return;
     case proto::WorkerToJobManager::kOutcomeAsked:
+      if (checkpoints_) checkpoints_->OnOutcomeAsked(taskmanager_id, message.outcome_asked());
+      return;
     case proto::WorkerToJobManager::kHello:
     case proto::WorkerToJobManager::KIND_NOT_SET:
       return;
@@ -136,7 +140,9 @@ void Job::OnTaskState(const std::string& taskmanager_id, const proto::TaskStateR
   }
   if (state_ == JobState::kCreated && execution_.AllHaveRun()) {
     MoveTo(JobState::kRunning);
-    if (checkpoints_) checkpoints_->OnAllRunning();
+    std::set<std::string> workers;
+    for (const auto& [id, worker] : workers_.by_taskmanager) workers.insert(id);
+    if (checkpoints_) checkpoints_->OnAllRunning(workers);
   }
   if (checkpoints_ && report.state() == proto::FINISHED) checkpoints_->OnTaskFinished();
   if (state_ == JobState::kRunning && execution_.AllFinished() && Rescaling()) {

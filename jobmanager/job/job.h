@@ -60,6 +60,8 @@ class JobEffects {
   virtual void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) = 0;
   // Answered by OnCheckpointsRead.
   virtual void ReadCheckpoints() = 0;
+  // Somebody else decides checkpoints of this job.
+  virtual void DecisionLost() = 0;
   // The job has come to a terminal state, which nobody is told before it is durable. Answered by OnEndRecorded.
   virtual void RecordEnd() = 0;
   // Something that the snapshot shows has changed. urgent: more than figures.
@@ -116,6 +118,7 @@ class Job final : private CoordinatorEffects {
 
   // job_checkpoints.cc: between the job and its coordinator.
   void Broadcast(proto::JobManagerToWorker message) override;
+  void SendTo(const std::string& taskmanager_id, proto::JobManagerToWorker message) override;
   void Decide(uint64_t id, std::string name, std::string bytes) override;
   void Delete(std::vector<std::string> names) override { effects_.DeleteObjects(std::move(names)); }
   void FailAttempt(std::string reason) override { attempt_failure_ = std::move(reason); }
@@ -124,6 +127,7 @@ class Job final : private CoordinatorEffects {
   bool Rescaling() const { return rescale_ && rescale_->decided; }
   void TakeRescaledGraph();
   void ReadStorage() override { effects_.ReadCheckpoints(); }
+  void DecisionLost() override { effects_.DecisionLost(); }
   // After each call into the coordinator: what it found out about the attempt.
   void AfterCoordinator();
   bool StorageSettled() const { return !checkpoints_ || checkpoints_->Settled(); }

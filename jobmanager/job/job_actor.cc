@@ -94,11 +94,6 @@ void JobActor::DecideCheckpoint(uint64_t id, std::string name, std::string bytes
       [this](std::string text) { actor_.Post([this, text = std::move(text)] { job_.OnStorageTrouble(text); }); });
 }
 
-void JobActor::ReadCheckpoints() {
-  listener_.OnDecisionLost();
-  ReadUntilItWorks(kStoreRetryMinMs);
-}
-
 void JobActor::ReadUntilItWorks(int64_t pause_ms) {
   store_->Read(checkpoint_directory_, [this, pause_ms](absl::StatusOr<StoredCheckpoints> stored) {
     actor_.Post([this, pause_ms, stored = std::move(stored)]() mutable {

@@ -63,7 +63,8 @@ class JobActor final : private JobEffects {
   void DecideCheckpoint(uint64_t id, std::string name, std::string bytes) override;
   void DeleteObjects(std::vector<std::string> names) override { store_->Delete(std::move(names)); }
   void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) override;
-  void ReadCheckpoints() override;
+  void ReadCheckpoints() override { ReadUntilItWorks(kStoreRetryMinMs); }
+  void DecisionLost() override { listener_.OnDecisionLost(); }
   void RecordEnd() override;
   void Changed(bool urgent) override;
 

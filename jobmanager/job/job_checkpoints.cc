@@ -17,6 +17,15 @@ void Job::Broadcast(proto::JobManagerToWorker message) {
   effects_.Changed(true);
 }
 
+void Job::SendTo(const std::string& taskmanager_id, proto::JobManagerToWorker message) {
+  const auto at = workers_.by_taskmanager.find(taskmanager_id);
+  if (at == workers_.by_taskmanager.end() || at->second.gateway == nullptr) return;
+  message.set_job_id(id_);
+  message.set_attempt(attempt_);
+  message.set_leader_epoch(options_.leader_epoch);
+  at->second.gateway->Send(message);
+}
+
 void Job::Decide(uint64_t id, std::string name, std::string bytes) {
   effects_.DecideCheckpoint(id, std::move(name), std::move(bytes));
 }

@@ -179,7 +179,11 @@ void Job::OnHello(const WorkerGatewayPtr& from, const proto::WorkerHello& hello)
   effects_.Changed(true);
   if (Ending()) return EndWorker(hello.taskmanager_id(), worker);
   if (hello.data_address().empty()) return;
-  if (deployed_) return SendDeploy(hello.taskmanager_id());  // a worker that has it already ignores it
+  if (deployed_) {
+    SendDeploy(hello.taskmanager_id());  // a worker that has it already ignores it
+    if (checkpoints_ && reconnected) checkpoints_->OnWorkerBack(hello.taskmanager_id());
+    return;
+  }
   DeployWhenReady();
 }
 

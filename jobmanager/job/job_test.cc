@@ -4,10 +4,13 @@
 #include <catch2/catch.hpp>
 #include <csignal>
 
+#include "runtime/core/lease.h"
 #include "runtime/core/version.h"
 
 namespace penstock::jobmanager {
 namespace {
+
+constexpr uint64_t kEpoch = 7;
 
 struct RecordingGateway final : WorkerGateway {
   void Send(const proto::JobManagerToWorker& message) override { sent.push_back(message); }
@@ -31,6 +34,7 @@ struct RecordingEffects final : JobEffects {
   void DeleteObjects(std::vector<std::string> names) override { deleted = std::move(names); }
   void CopySavepoint(uint64_t, RestorePoint, std::string) override {}
   void ReadCheckpoints() override { ++reads; }
+  void DecisionLost() override {}
   void RecordEnd() override { ++ends; }
   void Changed(bool) override {}
   int reads = 0;
@@ -45,16 +49,17 @@ struct RecordingEffects final : JobEffects {
 
 // A job of two vertices of parallelism 2 on hosts "a" and "b", and verbs for what happens to it.
 struct Scenario {
-  explicit Scenario(RestartOptions restart = {}, const std::string& storage = "") {
+  explicit Scenario(RestartOptions restart = {}, const std::string& storage = "", bool unfenced = false,
+                    uint32_t attempts_before = 0) {
     JobSubmission submission;
-    submission.graph = Graph(2);
-    JobOptions options;
+    submission.graph = Graph(2, unfenced);
+    JobOptions options{.leader_epoch = kEpoch, .attempts_before = attempts_before};
     options.checkpoints.storage = storage;
     job = std::make_unique<Job>("j", submission, options, *MakeRestartStrategy(restart), CheckpointStart{}, clock,
                                 effects);
     job->Start();
   }
-  static proto::JobGraph Graph(int parallelism) {
+  static proto::JobGraph Graph(int parallelism, bool unfenced = false) {
     proto::JobGraph graph;
     graph.set_name("job");
     graph.set_uid("job");
@@ -65,6 +70,7 @@ struct Scenario {
       vertex->set_id(id);
       vertex->set_name(id);
       vertex->set_parallelism(parallelism);
+      vertex->add_operators()->set_unfenced(unfenced);
     }
     return graph;
   }
@@ -440,6 +446,38 @@ TEST_CASE("A rescale that is decided though a worker died meanwhile takes place 
   s.Advance(50);
   CHECK(s.job->attempt() == 2);
   CHECK(s.job->Snapshot()->parallelism == 1);
+}
+
+TEST_CASE("With a sink that cannot fence, the next attempt waits out the lease of lost workers", "[job]") {
+  for (const bool unfenced : {false, true}) {
+    INFO("unfenced " << unfenced);
+    Scenario s({.type = "fixed-delay", .fixed_delay_attempts = 5, .fixed_delay_ms = 100}, "", unfenced);
+    s.Run();
+    s.job->OnHostLost("b", "no heartbeat for 5000 ms");
+    s.Exit("a", 0);
+    REQUIRE(s.job->state() == JobState::kRestarting);
+    s.Advance(WorkerLeaseMs(5'000) - 1);
+    CHECK(s.job->attempt() == (unfenced ? 1 : 2));
+    s.Advance(1);
+    CHECK(s.job->attempt() == 2);
+  }
+}
+
+TEST_CASE("A job that was taken over numbers its attempts after those of its JobManager before", "[job]") {
+  Scenario s({}, "", true, 100'000);
+  CHECK(s.job->attempt() == 100'000);
+  CHECK(s.effects.requested.empty());  // the workers of before may still write
+  s.Advance(WorkerLeaseMs(5'000));
+  CHECK(s.job->attempt() == 100'001);
+  CHECK(s.effects.requested.size() == 1);
+}
+
+TEST_CASE("Every message carries the leader's epoch", "[job]") {
+  Scenario s;
+  s.Run();
+  s.job->Cancel();
+  for (const auto& message : s.gateways["a"]->sent) CHECK(message.leader_epoch() == kEpoch);
+  CHECK(s.effects.started.back().second.spec().leader_epoch() == kEpoch);
 }
 
 }  // namespace

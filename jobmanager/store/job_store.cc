@@ -66,9 +66,14 @@ absl::Status JobStore::Append(Log& log, proto::JobEntry entry) {
   entry.set_time_ms(clock_.NowMs());
   const std::string name = NameOf(entry);
   PENSTOCK_ASSIGN_OR_RETURN(const bool won, PutIfAbsent(*storage_, name, EncodeJobEntry(entry)));
-  if (!won) {
-    return absl::AbortedError(
-        fmt::format("{} was written by another JobManager, which leads cluster '{}' now", name, cluster_id_));
+  const auto deposed = absl::AbortedError(
+      fmt::format("{} was written by another JobManager, which leads cluster '{}' now", name, cluster_id_));
+  if (!won) return deposed;
+  // The name of an entry that was replaced is free again: a win counts only when nothing newer is there.
+  PENSTOCK_ASSIGN_OR_RETURN(const auto objects, storage_->List(name.substr(0, name.rfind('/') + 1)));
+  if (!objects.empty() && objects.back().name > name) {
+    Delete({name});
+    return deposed;
   }
   std::vector<std::string> replaced;
   if (log.number > 0 && log.live) replaced.push_back(NameOf(log.entry));
@@ -104,6 +109,8 @@ absl::StatusOr<std::vector<std::string>> JobStore::ReadLogs(StoredJobs& jobs) {
     }
     log.live = entry->kind() == proto::JobEntry::LIVE;
     log.job_id = entry->job_id();
+    // An end that a leader wrote which had been replaced already, and that could not take it back.
+    if (const auto stale = ended_.extract(entry->job_id())) replaced.push_back(NameOf(stale.mapped()));
     if (!log.live) ended_[entry->job_id()] = *entry;
     log.entry = *std::move(entry);
   }

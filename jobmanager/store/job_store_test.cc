@@ -106,7 +106,7 @@ TEST_CASE("a process that dies at any write leaves each job as it was, or as it 
     reported.push_back("add");
     if (!store.End("old", End("FINISHED", 9)).ok()) return reported;
     reported.push_back("end");
-    if (!store.Add(Entry("next", "one")).ok()) return reported;
+    if (!store.PutProgram(kDigestA, "program a").ok() || !store.Add(Entry("next", "one")).ok()) return reported;
     reported.push_back("next");
     return reported;
   };

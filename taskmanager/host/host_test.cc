@@ -1,9 +1,13 @@
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
+#include "runtime/core/mutex.h"
 #include "runtime/core/status.h"
 #include "taskmanager/host/exit_report.h"
+#include "taskmanager/host/host_agent.h"
 #include "taskmanager/host/log_directory.h"
 #include "taskmanager/host/program_cache.h"
 
@@ -150,6 +154,85 @@ TEST_CASE("A signal without a crash file has no stack", "[host]") {
   CHECK(placed.operator_name() == "look up");
   CHECK(report.signal() == 11);
   CHECK(report.exit_code() == -1);
+}
+
+// A JobManager that takes every connection and keeps the last, for the test to speak on.
+class HeldTransport final : public ControlTransport {
+ public:
+  std::unique_ptr<HostStream> ConnectHost(HostListener& listener) override {
+    MutexLock lock(&mutex_);
+    listener_ = &listener;
+    ++connections_;
+    changed_.NotifyAll();
+    return std::make_unique<DeafStream>();
+  }
+  std::unique_ptr<WorkerStream> ConnectWorker(WorkerListener&) override { return nullptr; }
+  void Prefer(const std::string& address) override {
+    MutexLock lock(&mutex_);
+    preferred_ = address;
+  }
+
+  void Say(const proto::JobManagerToHost& message) {
+    HostListener* listener = nullptr;
+    {
+      MutexLock lock(&mutex_);
+      listener = listener_;
+    }
+    listener->OnMessage(message);
+  }
+  bool AwaitConnections(int count) {
+    const int64_t deadline_ms = Clock::System().MonotonicMs() + 30'000;
+    MutexLock lock(&mutex_);
+    while (connections_ < count && Clock::System().MonotonicMs() < deadline_ms) {
+      changed_.WaitFor(&mutex_, std::chrono::milliseconds(100));
+    }
+    return connections_ >= count;
+  }
+  std::string preferred() {
+    MutexLock lock(&mutex_);
+    return preferred_;
+  }
+
+ private:
+  struct DeafStream final : HostStream {
+    bool Send(const proto::HostToJobManager&) override { return true; }
+    void Close() override {}
+  };
+  Mutex mutex_;
+  CondVar changed_;
+  HostListener* listener_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  int connections_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string preferred_ ABSL_GUARDED_BY(mutex_);
+};
+
+TEST_CASE("A host starts nothing for a leader that another has replaced, and goes to the one it is sent to", "[host]") {
+  HeldTransport transport;
+  std::atomic<int> started = 0;
+  HostAgent agent({},
+                  {.start_worker = [&](proto::StartWorker) { ++started; },
+                   .kill_worker = [](const proto::KillWorker&) {},
+                   .running = [] { return std::vector<proto::RunningWorker>(); }},
+                  transport, Clock::System());
+  agent.Start();
+  REQUIRE(transport.AwaitConnections(1));
+  proto::JobManagerToHost message;
+  message.set_leader_epoch(5);
+  message.mutable_welcome();
+  transport.Say(message);
+  message.mutable_start_worker();
+  transport.Say(message);
+  message.set_leader_epoch(4);
+  transport.Say(message);
+  REQUIRE(transport.AwaitConnections(2));  // it has left the old one
+  CHECK(started == 1);
+  CHECK(agent.refused_messages() == 1);
+  message.Clear();
+  message.mutable_welcome()->set_refusal("this JobManager stands by");
+  message.mutable_welcome()->set_leader_address("leader:1");
+  transport.Say(message);
+  REQUIRE(transport.AwaitConnections(3));
+  CHECK(transport.preferred() == "leader:1");
+  agent.Stop();
 }
 
 }  // namespace

@@ -115,5 +115,64 @@ TEST_CASE("a task's last figures go before the report of its end, also when it e
   CHECK(job_manager.records_in_at_end == std::vector<int64_t>{10, 20});
 }
 
+// Says what the test wants to every worker that connects.
+class SayingJobManager final : public taskmanager::ControlTransport {
+ public:
+  explicit SayingJobManager(std::vector<proto::JobManagerToWorker> says) : says_(std::move(says)) {}
+  std::unique_ptr<taskmanager::HostStream> ConnectHost(taskmanager::HostListener&) override { return nullptr; }
+  std::unique_ptr<taskmanager::WorkerStream> ConnectWorker(taskmanager::WorkerListener& listener) override {
+    for (const proto::JobManagerToWorker& message : says_) listener.OnMessage(message);
+    return std::make_unique<DeafStream>();
+  }
+
+ private:
+  struct DeafStream final : taskmanager::WorkerStream {
+    bool Send(const proto::WorkerToJobManager&) override { return true; }
+    void Close() override {}
+  };
+  const std::vector<proto::JobManagerToWorker> says_;
+};
+
+proto::JobManagerToWorker Said(uint64_t epoch) {
+  proto::JobManagerToWorker message;
+  message.set_job_id("job");
+  message.set_attempt(1);
+  message.set_leader_epoch(epoch);
+  return message;
+}
+
+TEST_CASE("a worker refuses what leaders say that another has replaced") {
+  proto::WorkerSpec spec;
+  spec.set_job_id("job");
+  spec.set_attempt(1);
+  spec.set_leader_epoch(4);
+  const auto run = [&](std::vector<proto::JobManagerToWorker> says, int64_t& refused) {
+    SayingJobManager job_manager(std::move(says));
+    WorkerControl control(spec, WorkerControlOptions{}, job_manager, Clock::System());
+    const int code = control.Run([](const proto::WorkerSpec&, TaskEvents& events) {
+      return absl::StatusOr<std::unique_ptr<TaskExecutor>>(std::make_unique<RacingExecutor>(events));
+    });
+    refused = control.refused_messages();
+    return code;
+  };
+  int64_t refused = 0;
+  proto::JobManagerToWorker welcome = Said(5);
+  welcome.mutable_welcome();
+  proto::JobManagerToWorker older = Said(4);
+  older.mutable_welcome()->set_refusal("you are not mine");
+  proto::JobManagerToWorker leave = Said(5);
+  leave.mutable_shut_down();
+  CHECK(run({welcome, older, older, leave}, refused) == kExitDone);
+  CHECK(refused == 2);
+  proto::JobManagerToWorker older_than_its_own = Said(3);
+  older_than_its_own.mutable_cancel();
+  CHECK(run({older_than_its_own, leave}, refused) == kExitDone);
+  CHECK(refused == 1);
+  proto::JobManagerToWorker standby = Said(0);
+  standby.mutable_welcome()->set_refusal("this JobManager stands by");
+  CHECK(run({standby}, refused) == kExitRefused);
+  CHECK(refused == 0);
+}
+
 }  // namespace
 }  // namespace penstock::worker

@@ -1,5 +1,6 @@
 #include "tests/simulation/model.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "jobmanager/checkpoint/checkpoint_store.h"
@@ -16,14 +17,15 @@ bool Scheduler::Step() {
   return true;
 }
 
-void Checker::OnDecided(uint64_t id, uint64_t epoch) {
-  if (!epoch_by_id_.emplace(id, epoch).second) return Fail(fmt::format("id {} was decided twice", id));
-  for (const auto& [other, by] : epoch_by_id_) {
-    if (other < id && by > epoch) {
-      Fail(fmt::format("epoch {} decided id {} after epoch {} had decided id {}", epoch, id, by, other));
-    }
-    if (other > id) Fail(fmt::format("id {} was decided after id {}", id, other));
+void Checker::OnLeads(uint64_t epoch) { leads_ = std::max(leads_, epoch); }
+
+void Checker::OnDecided(uint64_t id, uint64_t epoch, bool tombstone) {
+  if (epoch < leads_) Fail(fmt::format("epoch {} decided id {} though epoch {} leads", epoch, id, leads_));
+  if (tombstone) return;
+  if (!checkpoints_.empty() && *checkpoints_.rbegin() >= id) {
+    Fail(fmt::format("checkpoint {} was decided after {}", id, *checkpoints_.rbegin()));
   }
+  checkpoints_.insert(id);
 }
 
 void Checker::OnCommitted(int slot, const std::vector<int64_t>& records) {

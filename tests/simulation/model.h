@@ -53,8 +53,10 @@ class Checker {
   }
   const std::string& failure() const { return failure_; }
 
+  // This leader begins an attempt: it has sealed all smaller epochs out.
+  void OnLeads(uint64_t epoch);
   // A manifest or tombstone has come into storage.
-  void OnDecided(uint64_t id, uint64_t epoch);
+  void OnDecided(uint64_t id, uint64_t epoch, bool tombstone);
   // The output of a slot has grown by these.
   void OnCommitted(int slot, const std::vector<int64_t>& records);
   // Everything that a checkpoint in storage names is there.
@@ -63,7 +65,8 @@ class Checker {
 
  private:
   std::string failure_;
-  std::map<uint64_t, uint64_t> epoch_by_id_;
+  uint64_t leads_ = 0;
+  std::set<uint64_t> checkpoints_;
   std::map<int, int64_t> next_;
 };
 
