@@ -11,8 +11,8 @@
 namespace penstock::program {
 
 // {"arguments": [...], "parallelism": n, "slots": n, "cluster_id": ..., "uid": ..., "abort": bool} →
-// {"slots": [{sink, slot, name, open, checkpoint, generation}]} as JSON; checkpoint is null without one. slots: how many
-// of each sink, at least its parallelism.
+// {"slots": [{sink, slot, name, open, checkpoint, generation}]} as JSON; checkpoint is null without one.
+// slots: how many of each sink, at least its parallelism.
 absl::StatusOr<std::string> HandleTransactions(const JobDefinition& job, const std::string& request);
 
 // From standard input to standard output; the exit code.
