@@ -273,6 +273,7 @@ void CheckpointCoordinator::OnDecided(uint64_t id, bool won) {
     return effects_.FailAttempt(reason);
   }
   const bool sealed = !deciding_.has_value();
+  if (sealed && !finished_) tombstones_.push_back(ManifestName(directory_, id));
   if (!sealed) OnManifestDecided();
   if (finished_ && !sealed) return DeleteAll();  // a checkpoint that was decided after the end goes like the others
   if (!delete_when_sealed_.empty()) effects_.Delete(std::exchange(delete_when_sealed_, {}));
@@ -389,7 +390,7 @@ std::set<std::string> CheckpointCoordinator::ReferencedFiles() const {
 
 // What no checkpoint needs any more goes. The manifests go first, so that nobody begins from one whose files are gone.
 void CheckpointCoordinator::Retire() {
-  std::vector<std::string> names;
+  std::vector<std::string> names = std::exchange(tombstones_, {});
   auto plain = std::count_if(retained_.begin(), retained_.end(),
                              [](const StoredCheckpoint& c) { return c.kind == proto::Manifest::CHECKPOINT; });
   for (auto at = retained_.begin(); at != retained_.end() && plain > config_.retained;) {
@@ -418,6 +419,8 @@ void CheckpointCoordinator::Retire() {
 void CheckpointCoordinator::DeleteAll() {
   finished_ = true;
   std::vector<std::string> names = std::exchange(delete_when_sealed_, {});
+  names.insert(names.end(), tombstones_.begin(), tombstones_.end());
+  tombstones_.clear();
   for (auto at = retained_.begin(); at != retained_.end();) {
     if (at->kind != proto::Manifest::CHECKPOINT) {
       ++at;

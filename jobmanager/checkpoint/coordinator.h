@@ -172,6 +172,9 @@ class CheckpointCoordinator {
   int64_t next_trigger_ms_ = 0;  // monotonic
   int failures_in_a_row_ = 0;
   bool finished_ = false;  // DeleteAll was called
+  // Names, of what was given up since the seal at the start, to go with the next decision. The seal itself stays: a
+  // JobManager that was paused may still hold that id open, and only that one.
+  std::vector<std::string> tombstones_;
   std::vector<std::string> delete_when_sealed_;
   std::deque<CheckpointRequest> requests_;
   uint64_t next_request_ = 1;

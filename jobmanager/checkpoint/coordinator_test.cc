@@ -143,6 +143,29 @@ TEST_CASE("files go when no kept checkpoint needs them, and shared ones stay", "
   CHECK_FALSE(s.effects.deleted.contains("base"));
 }
 
+TEST_CASE("tombstones of what was given up go with the next decision, or at the end", "[coordinator]") {
+  const bool finishes = GENERATE(true, false);
+  Scenario s;
+  s.Start();
+  s.Complete(0);
+  s.Pass(1000);
+  s.Pass(5000);
+  s.Answer(true);  // tombstone 1
+  const std::string tombstone = ManifestName("jobs/job", 1);
+  CHECK_FALSE(s.effects.deleted.contains(tombstone));
+  if (finishes) {
+    s.coordinator->EndAttempt("finished");
+    s.Answer(true);
+    s.coordinator->DeleteAll();
+    CHECK_FALSE(s.effects.deleted.contains(tombstone));
+    s.Answer(true);
+    CHECK_FALSE(s.effects.deleted.contains(ManifestName("jobs/job", s.effects.decisions.back().checkpoint_id())));
+  } else {
+    s.Complete(*s.Triggered());
+  }
+  CHECK(s.effects.deleted.contains(tombstone));
+}
+
 TEST_CASE("a finished job deletes its checkpoints once the used ids are marked", "[coordinator]") {
   Scenario s;
   s.Start();
