@@ -193,6 +193,7 @@ class Reader final : public SourceReader<Bytes> {
         return current_ == files_.size() ? PollResult::kFinished : PollResult::kMore;
       }
       output.Emit(files_[current_].split, line, kNoTimestamp);
+      if (output.ShouldYield()) break;
     }
     return PollResult::kMore;
   }

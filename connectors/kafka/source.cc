@@ -2,6 +2,7 @@
 #include <librdkafka/rdkafka.h>
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "connectors/kafka/consumer.h"
@@ -29,7 +30,7 @@ class SplitsOf final : public Splits {
   SourceOutput<T>& output_;
 };
 
-// A batch in hand. Frees each message when the next is asked for, and the rest when user code throws.
+// A batch in hand. Frees each message when the next is asked for, and the rest with itself.
 class Batch {
  public:
   explicit Batch(Consumer& consumer) : count_(consumer.TakeBatch(messages_)) {}
@@ -88,8 +89,9 @@ class Reader final : public SourceReader<T> {
   absl::StatusOr<PollResult> Poll(SourceOutput<T>& output) override {
     SplitsOf<T> splits(output);
     PENSTOCK_RETURN_IF_ERROR(consumer_.BeginPoll(splits));
-    Batch batch(consumer_);
-    while (const rd_kafka_message_t* message = batch.Next()) {
+    if (!batch_) batch_.emplace(consumer_);
+    const int taken = batch_->count();
+    while (const rd_kafka_message_t* message = batch_->Next()) {
       if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         PENSTOCK_RETURN_IF_ERROR(consumer_.OnEvent(*message, splits));
         continue;
@@ -98,11 +100,16 @@ class Reader final : public SourceReader<T> {
       if (partition == nullptr) continue;
       Emit(*partition, *message, output);
       consumer_.Advance(*partition, message->offset, splits);
+      if (output.ShouldYield()) return consumer_.EndPoll(taken, splits);
     }
-    return consumer_.EndPoll(batch.count(), splits);
+    batch_.reset();
+    return consumer_.EndPoll(taken, splits);
   }
 
-  void Close() override { consumer_.Close(); }
+  void Close() override {
+    batch_.reset();
+    consumer_.Close();
+  }
 
  private:
   void Emit(const Consumer::Partition& partition, const rd_kafka_message_t& message, SourceOutput<Bytes>& output) {
@@ -126,6 +133,7 @@ class Reader final : public SourceReader<T> {
 
   Consumer consumer_;
   Counter* tombstones_ = nullptr;
+  std::optional<Batch> batch_;  // in hand: what a checkpoint has interrupted goes on with the next poll
 };
 
 std::string Join(const std::vector<std::string>& names) {

@@ -41,6 +41,8 @@ json RenderSubtask(const SubtaskSnapshot& subtask) {
   rendered["endpoint"] = subtask.endpoint;
   rendered["note"] = subtask.metrics.status_note();
   rendered["watermark_holder"] = subtask.metrics.watermark_holder();
+  rendered["debloated_buffer_bytes"] = subtask.metrics.debloated_buffer_bytes();
+  rendered["consume_buffers_ms"] = subtask.metrics.consume_buffers_ms();
   return rendered;
 }
 

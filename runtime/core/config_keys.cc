@@ -55,6 +55,15 @@ const std::vector<ConfigKey>& ConfigKeys() {
        "itself needs, without one three quarters of the machine's memory."},
       {"taskmanager.memory.segment-size", kBytes, "32 kb", "Size of one network buffer.", 1024, 16 << 20},
       {"taskmanager.network.memory.size", kBytes, "64 mb", "Network buffers of one worker.", 1 << 20, kAny},
+      {"taskmanager.network.memory.buffer-debloat.enabled", kBool, "true",
+       "Lets no more be under way to a task than it consumes in a while, so that barriers are not stuck in full "
+       "queues."},
+      {"taskmanager.network.memory.buffer-debloat.target", kDurationMs, "200 ms",
+       "Time in which a task should consume what is under way to it.", 1, kAny},
+      {"taskmanager.network.memory.buffer-debloat.period", kDurationMs, "200 ms",
+       "How often a task's throughput is measured for that.", 10, kAny},
+      {"taskmanager.network.memory.buffer-debloat.samples", kInt, "10",
+       "Periods over which its throughput is smoothed.", 1, 1000},
       {"task.cancellation.timeout", kDurationMs, "10 s",
        "How long a cancelled task may take before its worker is "
        "killed.",

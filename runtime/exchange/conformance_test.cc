@@ -183,6 +183,57 @@ TEST_CASE("A consumer that does not read stops the producer with bounded buffers
   producer.join();
 }
 
+TEST_CASE("A limit bounds what is under way, and more goes once it is raised", "[exchange]") {
+  const bool remote = GENERATE(false, true);
+  const int buffers = GENERATE(0, 2);  // 0: those that are reserved stay
+  INFO("remote " << remote << " buffers " << buffers);
+  constexpr int kRecords = 500;
+  constexpr int kRecordBytes = 100;
+  auto exchange = Make(remote, 1);
+  exchange->gates[0]->SetLimit({.buffer_bytes = 256, .sender_buffers = buffers, .receiver_buffers = buffers});
+  while (exchange->partition->subpartition(0)->limit().buffer_bytes > 256) std::this_thread::yield();
+  std::atomic<int> appended{0};
+  std::thread producer([&] {
+    for (int i = 0; i < kRecords; ++i) {
+      exchange->partition->Append(0, FrameKind::kBareRecord, std::string(kRecordBytes, 'x'));
+      ++appended;
+    }
+    exchange->partition->AppendEndToAll(true);
+    exchange->partition->Flush();
+  });
+  while (exchange->producer_wait.waits() == 0) std::this_thread::yield();
+  // A local channel has one end only, so that a single buffer is reserved there.
+  const int held = std::max(buffers, 1) + (remote ? std::max(buffers, kExclusiveBuffersPerChannel) : buffers);
+  CHECK(appended * kRecordBytes <= held * 256);
+  CHECK(exchange->gates[0]->QueuedBytes() <= held * 256);
+  CHECK(exchange->gates[0]->QueuedBytes() >= (remote ? 0 : 200));
+  exchange->gates[0]->SetLimit(ChannelLimit());
+  while (exchange->partition->subpartition(0)->limit() != ChannelLimit()) std::this_thread::yield();
+  InputGate::Input input;
+  size_t largest = 0;
+  int records = 0;
+  std::string partial;
+  for (bool ended = false; !ended;) {
+    REQUIRE(
+        exchange->consumer_waits[0]->WaitUntil(WaitKind::kInput, "", [&] { return exchange->gates[0]->Next(input); }));
+    largest = std::max<size_t>(largest, input.buffer.size());
+    FrameReader reader(input.buffer.data(), input.buffer.size());
+    Frame frame;
+    while (reader.Next(frame) == FrameResult::kFrame) {
+      ended = frame.kind == FrameKind::kEnd;
+      partial += frame.payload;
+      if (frame.more || ended) continue;
+      records += partial == std::string(kRecordBytes, 'x') ? 1 : 0;
+      partial.clear();
+    }
+    input.buffer.Release();
+  }
+  producer.join();
+  CHECK(records == kRecords);
+  CHECK(largest > 512);
+  CHECK(exchange->gates[0]->QueuedBytes() == 0);
+}
+
 TEST_CASE("Cancel unblocks a producer, which then drops", "[exchange]") {
   const bool remote = GENERATE(false, true);
   INFO("remote " << remote);

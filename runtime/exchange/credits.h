@@ -9,11 +9,9 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace penstock {
+#include "runtime/exchange/channel_limit.h"
 
-// Buffers each channel owns for good, and the most it may hold in all.
-inline constexpr int kExclusiveBuffersPerChannel = 2;
-inline constexpr int kFloatingBuffersPerChannelMax = 8;
+namespace penstock {
 
 class SenderCredits {
  public:
@@ -66,6 +64,7 @@ class ReceiverCredits {
     return Arrival::kAccept;
   }
   int outstanding() const { return outstanding_; }
+  int backlog() const { return backlog_; }
 
  private:
   int outstanding_ = 0;  // reserved for this channel: granted, or about to be

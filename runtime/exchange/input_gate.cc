@@ -16,6 +16,18 @@ Buffer LocalInputChannel::Pop(bool* more) {
 
 void LocalInputChannel::Subscribe(std::function<void()> on_data) { subpartition_->Subscribe(std::move(on_data)); }
 
+// The producer's end is the only one: fewer buffers take what was meant for both.
+void LocalInputChannel::SetLimit(const ChannelLimit& limit) {
+  const int both = std::max(1, limit.sender_buffers + limit.receiver_buffers);
+  ChannelLimit own = limit;
+  own.sender_buffers = std::min(1 + kFloatingBuffersPerPartition, both);
+  const uint64_t buffer_bytes = static_cast<uint64_t>(limit.buffer_bytes) * both / own.sender_buffers;
+  own.buffer_bytes = static_cast<uint32_t>(std::min<uint64_t>(buffer_bytes, UINT32_MAX));
+  subpartition_->SetLimit(own);
+}
+
+int64_t LocalInputChannel::QueuedBytes() const { return subpartition_->queued_bytes(); }
+
 void LocalInputChannel::Close() { subpartition_->Close(); }
 
 void InputGate::Ready::Notify(int channel) {
@@ -97,6 +109,16 @@ void InputGate::ReleaseAll() {
   MutexLock lock(&ready_->mutex);
   ready_->queue.insert(ready_->queue.begin(), parked_.begin(), parked_.end());
   parked_.clear();
+}
+
+void InputGate::SetLimit(const ChannelLimit& limit) {
+  for (const auto& channel : channels_) channel->SetLimit(limit);
+}
+
+int64_t InputGate::QueuedBytes() const {
+  int64_t bytes = 0;
+  for (const auto& channel : channels_) bytes += channel->QueuedBytes();
+  return bytes;
 }
 
 }  // namespace penstock

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "runtime/core/mutex.h"
+#include "runtime/exchange/channel_limit.h"
 #include "runtime/record/buffer_pool.h"
 
 namespace penstock {
@@ -26,6 +27,10 @@ class InputChannel {
   virtual Buffer Pop(bool* more) = 0;
   // Calls on_data from any thread whenever there is data to pop after there was none.
   virtual void Subscribe(std::function<void()> on_data) = 0;
+  // How much may be under way over the channel from now on. What is under way already stays.
+  virtual void SetLimit(const ChannelLimit& limit) = 0;
+  // What waits to be popped, at the producer's too, as far as it is known here.
+  virtual int64_t QueuedBytes() const = 0;
   virtual void Close() = 0;
 };
 
@@ -35,6 +40,8 @@ class LocalInputChannel final : public InputChannel {
   explicit LocalInputChannel(std::shared_ptr<Subpartition> subpartition) : subpartition_(std::move(subpartition)) {}
   Buffer Pop(bool* more) override;
   void Subscribe(std::function<void()> on_data) override;
+  void SetLimit(const ChannelLimit& limit) override;
+  int64_t QueuedBytes() const override;
   void Close() override;
 
  private:
@@ -61,6 +68,9 @@ class InputGate {
   // The channel is not read until ReleaseAll: its data stays where it is, and its credit with it.
   void Block(int channel);
   void ReleaseAll();
+  // Of each channel.
+  void SetLimit(const ChannelLimit& limit);
+  int64_t QueuedBytes() const;
   int size() const { return static_cast<int>(channels_.size()); }
 
  private:

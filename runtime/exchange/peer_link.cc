@@ -1,5 +1,6 @@
 #include "runtime/exchange/peer_link.h"
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -120,6 +121,8 @@ void PeerLink::AddCredits(OutMessage& message) {
   for (const size_t index : ready_incoming_) {
     Incoming& in = *incoming_[index];
     in.queued = false;
+    // The limit first: the credits may let buffers go that are not filled yet.
+    if (const auto limit = in.input->TakeLimit()) wire::AppendLimit(in.channel, *limit, items);
     if (const uint32_t credits = in.input->TakeGrant(); credits > 0) wire::AppendCredits(in.channel, credits, items);
   }
   ready_incoming_.clear();
@@ -172,21 +175,44 @@ absl::Status PeerLink::OnItem(wire::Cursor& cursor) {
     if (found == incoming_by_channel_.end()) return InvalidArgument("unknown channel {}", header.channel);
     return incoming_[found->second]->input->Deliver(header, cursor);
   }
-  if (type == wire::ItemType::kCredits) {
-    uint32_t channel = 0;
-    uint32_t credits = 0;
-    if (!cursor.Get(channel) || !cursor.Get(credits)) return DataLoss("an exchange message was cut");
-    const auto found = outgoing_by_channel_.find(channel);
-    if (found == outgoing_by_channel_.end()) return InvalidArgument("credits for unknown channel {}", channel);
-    Outgoing& out = *outgoing_[found->second];
-    {
-      MutexLock lock(&mutex_);
-      out.credits.Grant(credits);
-    }
-    if (out.subpartition->size() > 0) QueueOutgoing(found->second);
-    return absl::OkStatus();
-  }
+  if (type == wire::ItemType::kCredits) return OnCredits(cursor);
+  if (type == wire::ItemType::kLimit) return OnLimit(cursor);
   return InvalidArgument("unknown item type {}", static_cast<int>(type));
+}
+
+absl::Status PeerLink::OnCredits(wire::Cursor& cursor) {
+  uint32_t channel = 0;
+  uint32_t credits = 0;
+  if (!cursor.Get(channel) || !cursor.Get(credits)) return DataLoss("an exchange message was cut");
+  const auto found = outgoing_by_channel_.find(channel);
+  if (found == outgoing_by_channel_.end()) return InvalidArgument("credits for unknown channel {}", channel);
+  Outgoing& out = *outgoing_[found->second];
+  {
+    MutexLock lock(&mutex_);
+    out.credits.Grant(credits);
+  }
+  if (out.subpartition->size() > 0) QueueOutgoing(found->second);
+  return absl::OkStatus();
+}
+
+absl::Status PeerLink::OnLimit(wire::Cursor& cursor) {
+  uint32_t channel = 0;
+  uint32_t buffer_bytes = 0;
+  uint32_t buffers = 0;
+  if (!cursor.Get(channel) || !cursor.Get(buffer_bytes) || !cursor.Get(buffers)) {
+    return DataLoss("an exchange message was cut");
+  }
+  const auto found = outgoing_by_channel_.find(channel);
+  if (found == outgoing_by_channel_.end()) return InvalidArgument("a limit for unknown channel {}", channel);
+  if (buffer_bytes < kBufferBytesMin || buffers < 1) {
+    return InvalidArgument("channel {} is limited to {} buffers of {} bytes, less than it can work with", channel,
+                           buffers, buffer_bytes);
+  }
+  ChannelLimit limit;
+  limit.buffer_bytes = buffer_bytes;
+  limit.sender_buffers = static_cast<int>(std::min<uint32_t>(buffers, limit.sender_buffers));
+  outgoing_[found->second]->subpartition->SetLimit(limit);
+  return absl::OkStatus();
 }
 
 }  // namespace penstock

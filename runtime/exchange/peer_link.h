@@ -81,6 +81,8 @@ class PeerLink {
   void AddBuffers(OutMessage& message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status OnMessage(wire::Cursor& cursor) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status OnItem(wire::Cursor& cursor) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status OnCredits(wire::Cursor& cursor) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status OnLimit(wire::Cursor& cursor);
 
   const std::string peer_name_;
   const std::function<void(const absl::Status&)> on_broken_;

@@ -25,7 +25,7 @@ void RemoteInputChannel::ReserveMore() {
     MutexLock lock(&mutex_);
     if (closed_) return;
     while (credits_.WantedReservations() > 0) {
-      Buffer buffer = quota_->Request(0);
+      Buffer buffer = quota_->Request(0, limit_.receiver_buffers);
       if (!buffer) break;  // the quota calls again when there is room
       reserved_.push_back(std::move(buffer));
       credits_.Reserved(1);
@@ -63,6 +63,7 @@ absl::Status RemoteInputChannel::Deliver(const wire::BufferHeader& header, wire:
     if (!cursor.Copy(buffer.data(), header.size)) return DataLoss("an exchange message was cut");
     buffer.set_size(header.size);
     if (queue_.empty()) notify = on_data_;
+    queued_bytes_ += buffer.size();
     queue_.push_back(std::move(buffer));
   }
   if (notify) notify();
@@ -75,12 +76,37 @@ uint32_t RemoteInputChannel::TakeGrant() {
   return credits_.TakeGrant();
 }
 
+std::optional<ChannelLimit> RemoteInputChannel::TakeLimit() {
+  MutexLock lock(&mutex_);
+  if (std::exchange(limit_told_, true)) return std::nullopt;
+  return limit_;
+}
+
+void RemoteInputChannel::SetLimit(const ChannelLimit& limit) {
+  {
+    MutexLock lock(&mutex_);
+    if (closed_ || limit == limit_) return;
+    limit_ = limit;
+    limit_told_ = false;
+  }
+  on_grant_();
+  ReserveMore();
+}
+
+int64_t RemoteInputChannel::QueuedBytes() const {
+  MutexLock lock(&mutex_);
+  const int64_t buffer_bytes = queue_.empty() ? 0 : queued_bytes_ / static_cast<int64_t>(queue_.size());
+  // Of what the sender holds back only the number is known: they are taken to be as full as those that came.
+  return queued_bytes_ + buffer_bytes * credits_.backlog();
+}
+
 Buffer RemoteInputChannel::Pop(bool* more) {
   MutexLock lock(&mutex_);
   *more = queue_.size() > 1;
   if (queue_.empty()) return Buffer();
   Buffer buffer = std::move(queue_.front());
   queue_.pop_front();
+  queued_bytes_ -= buffer.size();
   return buffer;
 }
 
@@ -102,6 +128,7 @@ void RemoteInputChannel::Close() {
   on_data_ = nullptr;
   reserved.swap(reserved_);
   queue.swap(queue_);
+  queued_bytes_ = 0;
 }
 
 }  // namespace penstock

@@ -6,12 +6,13 @@
 namespace penstock {
 
 absl::StatusOr<std::unique_ptr<ResultPartition>> ResultPartition::Create(BufferPool& pool, int subpartitions,
-                                                                         TaskWait& wait,
-                                                                         std::function<void()> on_room) {
+                                                                         TaskWait& wait, std::function<void()> on_room,
+                                                                         const ChannelLimit& limit) {
   auto quota = pool.CreateQuota(subpartitions, 1, kFloatingBuffersPerPartition, std::move(on_room));
   if (!quota.ok()) return quota.status();
   std::unique_ptr<ResultPartition> partition(new ResultPartition(subpartitions, wait));
   partition->quota_ = *std::move(quota);
+  for (const Writer& writer : partition->writers_) writer.subpartition->SetLimit(limit);
   return partition;
 }
 
@@ -32,17 +33,20 @@ void ResultPartition::HandOn(Writer& writer) {
   writer.subpartition->Push(std::move(writer.buffer));
 }
 
-bool ResultPartition::EnsureBuffer(int index) {
+bool ResultPartition::RequestBuffer(int index) {
   Writer& writer = writers_[index];
-  if (writer.buffer) return true;
-  writer.buffer = quota_->Request(index);
-  if (writer.buffer) return true;
+  const ChannelLimit limit = writer.subpartition->limit();
+  writer.buffer = quota_->Request(index, limit.sender_buffers);
+  if (!writer.buffer) return false;
+  writer.buffer.Limit(limit.buffer_bytes);
+  return true;
+}
+
+bool ResultPartition::EnsureBuffer(int index) {
+  if (writers_[index].buffer || RequestBuffer(index)) return true;
   // What lies in half-full buffers may be just what a consumer needs in order to make room.
   Flush();
-  return wait_.WaitUntil(WaitKind::kOutput, "room in the exchange", [&] {
-    writer.buffer = quota_->Request(index);
-    return static_cast<bool>(writer.buffer);
-  });
+  return wait_.WaitUntil(WaitKind::kOutput, "room in the exchange", [&] { return RequestBuffer(index); });
 }
 
 void ResultPartition::AppendSlow(int index, FrameKind kind, std::string_view payload) {

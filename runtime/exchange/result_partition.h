@@ -20,14 +20,12 @@
 
 namespace penstock {
 
-// Floating buffers of a partition: enough to keep the consumers busy, little enough that barriers stay quick.
-inline constexpr int kFloatingBuffersPerPartition = 8;
-
 class ResultPartition {
  public:
-  // on_room: wakes the task (any thread).
+  // on_room: wakes the task (any thread). limit: of each subpartition until its consumer says otherwise.
   static absl::StatusOr<std::unique_ptr<ResultPartition>> Create(BufferPool& pool, int subpartitions, TaskWait& wait,
-                                                                 std::function<void()> on_room);
+                                                                 std::function<void()> on_room,
+                                                                 const ChannelLimit& limit = ChannelLimit());
 
   int size() const { return static_cast<int>(writers_.size()); }
   const std::shared_ptr<Subpartition>& subpartition(int index) const { return writers_[index].subpartition; }
@@ -74,6 +72,7 @@ class ResultPartition {
   void MarkDirty(Writer& writer, int index);
   void AppendSlow(int index, FrameKind kind, std::string_view payload);
   bool EnsureBuffer(int index);  // false: cancelled
+  bool RequestBuffer(int index);
   void HandOn(Writer& writer);
 
   TaskWait& wait_;

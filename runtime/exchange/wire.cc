@@ -64,6 +64,13 @@ void AppendCredits(uint32_t channel, uint32_t credits, std::string& out) {
   Put(credits, out);
 }
 
+void AppendLimit(uint32_t channel, const ChannelLimit& limit, std::string& out) {
+  Put(ItemType::kLimit, out);
+  Put(channel, out);
+  Put(limit.buffer_bytes, out);
+  Put(static_cast<uint32_t>(std::max(1, limit.sender_buffers)), out);
+}
+
 bool Cursor::Copy(void* to, size_t size) {
   if (remaining_ < size) return false;
   remaining_ -= size;

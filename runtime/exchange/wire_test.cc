@@ -17,7 +17,7 @@ TEST_CASE("A hello comes back as it was, and another version is refused with bot
   bytes[4] = 9;
   const std::string message(DecodeHello(bytes).status().message());
   CHECK(message.find("version 9") != std::string::npos);
-  CHECK(message.find("version 1") != std::string::npos);
+  CHECK(message.find("version 2") != std::string::npos);
   CHECK_FALSE(DecodeHello("GET / HTTP/1.1").ok());
   CHECK_FALSE(DecodeHello(EncodeHello(hello).substr(0, 20)).ok());
 }
@@ -31,6 +31,10 @@ TEST_CASE("Item bytes are as the format says", "[exchange]") {
   AppendBufferHeader({1, 2, 3, 4}, out);
   CHECK(out == std::string("\x01\x01\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0", 17));
   CHECK(out.size() == kBufferHeaderBytes);
+  out.clear();
+  AppendLimit(5, {.buffer_bytes = 1024, .sender_buffers = 3}, out);
+  CHECK(out == std::string("\x03\x05\0\0\0\0\x04\0\0\x03\0\0\0", 13));
+  CHECK(out.size() == kLimitItemBytes);
 }
 
 TEST_CASE("Cursor reads across pieces and refuses to read beyond the end", "[exchange]") {

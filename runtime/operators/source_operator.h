@@ -71,6 +71,7 @@ class TypedSourceOperator final : public SourceOperator, private SourceOutput<T>
     records_->Add();
     out_->OnRecord(value, timestamp);
   }
+  bool ShouldYield() const override { return context_->mail_waits(); }
   SplitIndex AddSplit(std::string name) override { return splits_->Add(std::move(name)); }
   void SetDiscovering(bool discovering) override { splits_->SetDiscovering(discovering); }
   void SetCaughtUp(SplitIndex split) override { splits_->SetCaughtUp(split, true); }

@@ -105,13 +105,13 @@ BufferQuota::~BufferQuota() {
   pool_->Unreserve(static_cast<int>(held_.size()) * exclusive_);
 }
 
-Buffer BufferQuota::Request(int slot) {
+Buffer BufferQuota::Request(int slot, int held_max) {
   Buffer buffer;
   bool floating = false;
   {
     MutexLock lock(&mutex_);
     floating = held_[slot] >= exclusive_;
-    if (floating && floating_held_ >= floating_max_) {
+    if (floating && (floating_held_ >= floating_max_ || held_[slot] >= held_max)) {
       refused_ = true;
       return buffer;
     }

@@ -9,6 +9,8 @@
 #ifndef PENSTOCK_RUNTIME_RECORD_BUFFER_POOL_H_
 #define PENSTOCK_RUNTIME_RECORD_BUFFER_POOL_H_
 
+#include <algorithm>
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -37,6 +39,8 @@ class Buffer {
   void set_size(uint32_t size) { size_ = size; }
   uint32_t capacity() const { return capacity_; }
   uint32_t room() const { return capacity_ - size_; }
+  // It is to hold no more than this.
+  void Limit(uint32_t bytes) { capacity_ = std::min(capacity_, bytes); }
   void Release();  // gives the memory back now
 
  private:
@@ -88,8 +92,8 @@ class BufferQuota : public std::enable_shared_from_this<BufferQuota> {
  public:
   ~BufferQuota();
   // A buffer of size 0 charged to the slot, or an empty Buffer when the slot's own are out and no floating one is left;
-  // then on_room will be called.
-  Buffer Request(int slot) ABSL_LOCKS_EXCLUDED(mutex_);
+  // then on_room will be called. So it is with a slot that holds held_max buffers; its own are never denied.
+  Buffer Request(int slot, int held_max = INT_MAX) ABSL_LOCKS_EXCLUDED(mutex_);
   int floating_max() const { return floating_max_; }
 
  private:

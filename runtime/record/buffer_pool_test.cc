@@ -20,6 +20,34 @@ TEST_CASE("A slot's exclusive buffer is there although others hold all floating 
   CHECK(pool->used() == 8);
 }
 
+TEST_CASE("A slot that holds as much as it may is refused and told, but has its own always", "[record]") {
+  const auto pool = BufferPool::Create(1024, 16);
+  int told = 0;
+  auto quota = pool->CreateQuota(2, 2, 8, [&] { ++told; }).value();
+  Buffer first = quota->Request(0, 1), second = quota->Request(0, 1);
+  CHECK(second);  // more than it may hold, but its own
+  CHECK_FALSE(quota->Request(0, 1));
+  Buffer third = quota->Request(0, 3);
+  CHECK(third);
+  CHECK_FALSE(quota->Request(0, 3));
+  CHECK(quota->Request(1, 3));  // another slot may
+  third.Release();
+  CHECK(told > 0);
+  CHECK(quota->Request(0, 3));
+}
+
+TEST_CASE("A limited buffer holds no more than it may, and is whole again for the next one", "[record]") {
+  const auto pool = BufferPool::Create(1024, 1);
+  auto quota = pool->CreateQuota(1, 1, 0, [] {}).value();
+  Buffer buffer = quota->Request(0);
+  buffer.Limit(300);
+  CHECK(buffer.room() == 300);
+  buffer.Limit(5000);
+  CHECK(buffer.room() == 300);
+  buffer.Release();
+  CHECK(quota->Request(0).room() == 1024);
+}
+
 TEST_CASE("A refused request is told when there is room", "[record]") {
   const auto pool = BufferPool::Create(1024, 4);
   int own = 0;

@@ -39,6 +39,7 @@ class Mailbox final : public TaskWait, public Waker {
   void Cancel() ABSL_LOCKS_EXCLUDED(mutex_);
   bool cancelled() const override { return cancelled_.load(std::memory_order_relaxed); }
 
+  bool has_between_records() const { return has_between_records_.load(std::memory_order_relaxed); }
   // At the top of the loop: anytime mail, too, since a busy task may never wait.
   void RunBetweenRecords() ABSL_LOCKS_EXCLUDED(mutex_);
   bool WaitUntil(WaitKind kind, std::string_view why, absl::FunctionRef<bool()> ready) override {
@@ -56,6 +57,7 @@ class Mailbox final : public TaskWait, public Waker {
     int64_t busy_ms = 0;
   };
   Times ReadTimes() const;
+  int64_t idle_ns() const { return idle_ns_; }                 // without a wait that is going on
   std::string WaitingFor() const ABSL_LOCKS_EXCLUDED(mutex_);  // empty: it does not wait
 
  private:

@@ -41,6 +41,7 @@ class OperatorContext : public Context {
   virtual Counter& source_records() = 0;
   virtual Counter& sink_records() = 0;
   virtual void sample_malformed(const std::string& reason) = 0;  // counts and logs at a bounded rate
+  virtual bool mail_waits() const = 0;                           // to be served between records
   virtual void Fail(absl::Status status) = 0;                    // the task fails after the current record
 };
 

@@ -77,6 +77,7 @@ class ChainOperatorContext final : public OperatorContext {
     chain_.malformed_.Add();
     if (chain_.MayLogSample()) log_warn("malformed record: " + reason);
   }
+  bool mail_waits() const override { return chain_.mailbox_->has_between_records(); }
   void Fail(absl::Status status) override {
     if (chain_.failure_.ok()) chain_.failure_ = std::move(status);
   }

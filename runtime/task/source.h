@@ -39,6 +39,10 @@ class SourceOutput {
   // kNoTimestamp.
   virtual void Emit(SplitIndex split, const T& value, TimestampMs timestamp) = 0;
 
+  // Something waits that is served between two polls (a checkpoint). Asked after an Emit, which may have been blocked
+  // for long: a batch in hand is left here, Poll returns kMore and goes on next time.
+  virtual bool ShouldYield() const { return false; }
+
   virtual SplitIndex AddSplit(std::string name) = 0;
   // Said in Open by a reader that learns its splits later (Kafka's partitions), and taken back once it has added the
   // first of them all. Meanwhile the subtask has no time of its own, and is not idle either: others must wait for it.

@@ -89,6 +89,7 @@ void Task::Run() {
       FailWith(status, TaskFailure::Domain::kUser);
     } else {
       Report(TaskState::kRunning);
+      BeginDebloating();
       gate_.Start();
       RunLoop();
     }
@@ -178,6 +179,7 @@ bool Task::StepInput() {
     FailWith(DataLoss("a buffer from subtask {} holds bytes that are no frame", input.producer_subtask),
              TaskFailure::Domain::kInternal);
   }
+  consumed_bytes_ += current_.buffer.size();
   current_.buffer.Release();
   AfterBatch();
   return true;
@@ -257,6 +259,33 @@ void Task::AfterBatch() {
     chain_.OnTick(now_ns / 1'000'000);
   }
   if (now_ns - last_flush_ns_ >= environment_.options.buffer_timeout_ms * 1'000'000) Flush();
+  Debloat(now_ns);
+}
+
+void Task::BeginDebloating() {
+  if (gate_.size() == 0) return;
+  debloated_buffer_bytes_ = environment_.segment_bytes;
+  const DebloatOptions& options = environment_.options.debloat;
+  if (!options.enabled) return;
+  debloater_.emplace(options, gate_.size(), environment_.segment_bytes,
+                     BufferDebloater::Facts{environment_.clock.MonotonicNs(), 0, mailbox_->idle_ns()});
+  TellLimit(debloater_->limit());
+}
+
+void Task::Debloat(int64_t now_ns) {
+  if (!debloater_ || !debloater_->Due(now_ns)) return;
+  const auto limit = debloater_->Observe({now_ns, consumed_bytes_, mailbox_->idle_ns()});
+  consumed_per_second_.store(debloater_->bytes_per_second(), std::memory_order_relaxed);
+  if (limit) TellLimit(*limit);
+}
+
+void Task::TellLimit(const ChannelLimit& limit) {
+  gate_.SetLimit(limit);
+  debloated_buffer_bytes_.store(limit.buffer_bytes, std::memory_order_relaxed);
+}
+
+int64_t Task::ConsumeBuffersMs() const {
+  return BufferDebloater::TimeToConsumeMs(gate_.QueuedBytes(), consumed_per_second_.load(std::memory_order_relaxed));
 }
 
 void Task::WaitForInput() {
@@ -333,6 +362,8 @@ TaskStats Task::ReadStats() const {
   stats.idle_ms = times.idle_ms;
   stats.backpressured_ms = times.backpressured_ms;
   stats.bytes_in = bytes_in_;
+  stats.debloated_buffer_bytes = debloated_buffer_bytes_;
+  stats.consume_buffers_ms = ConsumeBuffersMs();
   for (const auto& partition : partitions_) {
     stats.records_out += partition->records_out().value();
     stats.bytes_out += partition->bytes_out().value();

@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "runtime/checkpoint/barrier_aligner.h"
+#include "runtime/exchange/buffer_debloater.h"
 #include "runtime/exchange/input_gate.h"
 #include "runtime/exchange/result_partition.h"
 #include "runtime/task/mailbox.h"
@@ -31,7 +32,10 @@ enum class TaskState { kCreated, kInitializing, kRunning, kFinished, kCanceling,
 struct TaskOptions {
   int64_t buffer_timeout_ms = 100;           // a bound on how long a buffer may wait; flushing is otherwise by need
   int64_t auto_watermark_interval_ms = 200;  // idle splits are noticed at this pace
+  DebloatOptions debloat;
 };
+
+inline constexpr uint32_t kSegmentBytesDefault = 32 << 10;
 
 // With checkpoints a source emits nothing before StartSources, and a task that needs it waits for a last checkpoint.
 enum class Checkpointing { kOff, kOn };
@@ -61,6 +65,7 @@ class Task {
     ThrowStackFn throw_stack = nullptr;
     Checkpointing checkpointing = Checkpointing::kOff;
     std::shared_ptr<const AttemptOrigin> origin = std::make_shared<AttemptOrigin>();
+    uint32_t segment_bytes = kSegmentBytesDefault;
   };
   // partitions: by position in vertex.out_edges. restore: null when the attempt begins without state. Channels are
   // added to the gate before Start.
@@ -110,6 +115,10 @@ class Task {
   void HandleRecord(InputState& input, const Frame& frame);
   void OnTimeChange();
   void AfterBatch();
+  void BeginDebloating();
+  void Debloat(int64_t now_ns);
+  void TellLimit(const ChannelLimit& limit);
+  int64_t ConsumeBuffersMs() const;  // any thread
   void WaitForInput();
   void FinishAll();
   // task_checkpoint.cc
@@ -159,12 +168,17 @@ class Task {
   TaskFailure failure_;
   int64_t last_flush_ns_ = 0;
   int64_t last_tick_ns_ = 0;
+  std::optional<BufferDebloater> debloater_;
+  int64_t consumed_bytes_ = 0;  // of buffers that have been read to their end
 
   std::atomic<TimestampMs> input_watermark_{kNoTimestamp};
   std::atomic<int> watermark_holder_{-1};
   std::atomic<int64_t> bytes_in_{0};
+  std::atomic<int64_t> debloated_buffer_bytes_{0};
+  std::atomic<double> consumed_per_second_{-1};
   std::atomic<bool> ended_{false};
   std::thread thread_;
+  std::unique_ptr<MetricGroup> metrics_;  // last: its gauges look at the above
 };
 
 }  // namespace penstock

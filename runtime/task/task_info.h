@@ -50,6 +50,8 @@ struct TaskStats {
   TimestampMs output_watermark = kNoTimestamp;
   int64_t late_records = 0;
   int64_t malformed_records = 0;
+  int64_t debloated_buffer_bytes = 0;  // how full a buffer on its way to the task gets; 0: it has no input
+  int64_t consume_buffers_ms = 0;      // what it would need for all that waits for it
   std::vector<SplitTable::View> splits;
   std::string status_note;
   std::string watermark_holder;

@@ -18,6 +18,15 @@ absl::StatusOr<Config> ConfigOf(const proto::WorkerSpec& spec) {
   return Config::Load(sources);
 }
 
+DebloatOptions DebloatOf(const Config& config) {
+  DebloatOptions options;
+  options.enabled = config.GetBool("taskmanager.network.memory.buffer-debloat.enabled");
+  options.target_ms = config.GetDurationMs("taskmanager.network.memory.buffer-debloat.target");
+  options.period_ms = config.GetDurationMs("taskmanager.network.memory.buffer-debloat.period");
+  options.samples = static_cast<int>(config.GetInt("taskmanager.network.memory.buffer-debloat.samples"));
+  return options;
+}
+
 absl::StatusOr<worker::JobExecutorOptions> OptionsOf(const proto::WorkerSpec& spec, const Config& config) {
   PENSTOCK_ASSIGN_OR_RETURN(const JobId job, JobId::Parse(spec.job_id()));
   worker::JobExecutorOptions options;
@@ -28,6 +37,7 @@ absl::StatusOr<worker::JobExecutorOptions> OptionsOf(const proto::WorkerSpec& sp
   options.segment_bytes = static_cast<int32_t>(config.GetBytes("taskmanager.memory.segment-size"));
   options.task.buffer_timeout_ms = config.GetDurationMs("execution.buffer-timeout");
   options.task.auto_watermark_interval_ms = config.GetDurationMs("pipeline.auto-watermark-interval");
+  options.task.debloat = DebloatOf(config);
   options.work_dir = spec.work_dir();
   if (const std::string local = config.GetString("state.backend.local-dir"); !local.empty()) {
     options.work_dir = fmt::format("{}/{}-{}", local, spec.job_id(), spec.attempt());

@@ -201,6 +201,8 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
   memory_ = std::make_unique<WorkerMemory>(needs.grant_bytes, shares, *pool_, options_.segment_bytes, backends_);
   backends_.SetMemory(shares, needs.stateful_tasks);
   const auto checkpointing = plan.enabled() ? Checkpointing::kOn : Checkpointing::kOff;
+  const ChannelLimit starting_limit =
+      BufferDebloater::StartingLimit(options_.task.debloat, static_cast<uint32_t>(options_.segment_bytes));
   std::set<CheckpointCollector::Subtask> subtasks;
   for (size_t v = 0; v < graph_.vertices.size(); ++v) {
     const CompiledVertex& vertex = graph_.vertices[v];
@@ -213,7 +215,8 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
                                   ? 1
                                   : graph_.vertices[graph_.edges[edge].to].parallelism;
         PENSTOCK_ASSIGN_OR_RETURN(auto partition,
-                                  ResultPartition::Create(*pool_, consumers, *mailbox, [mailbox] { mailbox->Wake(); }));
+                                  ResultPartition::Create(
+                                      *pool_, consumers, *mailbox, [mailbox] { mailbox->Wake(); }, starting_limit));
         partitions.push_back(std::move(partition));
       }
       TaskInfo info{graph_.graph.name(),
@@ -232,10 +235,11 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
       }
       subtasks.emplace(vertex.id, subtask);
       KeyedBackendOptions keyed = backends_.For(info, HasKeyedState(graph_, vertex), plan.enabled(), plan.generation());
-      tasks_[{static_cast<int>(v), subtask}] = std::make_unique<Task>(
-          graph_, vertex, std::move(info),
-          Task::Environment{clock_, registry_, *this, options_.task, options_.throw_stack, checkpointing, origin},
-          std::move(mailbox), std::move(partitions), std::move(restore), std::move(keyed));
+      tasks_[{static_cast<int>(v), subtask}] =
+          std::make_unique<Task>(graph_, vertex, std::move(info),
+                                 Task::Environment{clock_, registry_, *this, options_.task, options_.throw_stack,
+                                                   checkpointing, origin, pool_->buffer_bytes()},
+                                 std::move(mailbox), std::move(partitions), std::move(restore), std::move(keyed));
     }
   }
   if (plan.enabled()) MakeCollector(deployment, plan, std::move(subtasks), std::move(storage));
@@ -451,6 +455,8 @@ void JobExecutor::CollectMetrics(proto::WorkerMetrics* metrics) {
     out.set_malformed_records(stats.malformed_records);
     out.set_status_note(stats.status_note);
     out.set_watermark_holder(stats.watermark_holder);
+    out.set_debloated_buffer_bytes(stats.debloated_buffer_bytes);
+    out.set_consume_buffers_ms(stats.consume_buffers_ms);
     for (const SplitTable::View& split : stats.splits) {
       proto::SplitStatus& status = *out.add_splits();
       status.set_name(split.name);

@@ -122,6 +122,7 @@ class FakeOutput final : public SourceOutput<T> {
     splits.push_back(std::move(name));
     return static_cast<SplitIndex>(splits.size()) - 1;
   }
+  bool ShouldYield() const override { return yield_every > 0 && records.size() % yield_every == 0; }
   void SetDiscovering(bool value) override { discovering = value; }
   void SetCaughtUp(SplitIndex split) override { caught_up.insert(split); }
   void FinishSplit(SplitIndex split) override { finished.push_back(split); }
@@ -140,6 +141,7 @@ class FakeOutput final : public SourceOutput<T> {
   std::vector<SplitIndex> finished;
   std::map<SplitIndex, std::pair<int64_t, int64_t>> positions;
   std::function<void()> on_emit;
+  size_t yield_every = 0;  // records; 0: never
 
  private:
   const std::function<Kept(const T&)> keep_;

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "tests/support/fake_context.h"
@@ -24,20 +25,22 @@ struct SourceCase {
   std::vector<Kept> expected;  // distinct values; those of one split stand in its order
 };
 
-// Reads one subtask to its end and checks what holds for each.
+// Reads one subtask to its end and checks what holds for each. yield_every: a checkpoint comes so often; 0: never.
 template <class T, class Kept>
-void ReadSubtask(const SourceCase<T, Kept>& source, int subtask, int parallelism, std::vector<Kept>* all) {
+void ReadSubtask(const SourceCase<T, Kept>& source, int subtask, int parallelism, size_t yield_every,
+                 std::vector<Kept>* all) {
   std::map<Kept, size_t> place;
   for (size_t i = 0; i < source.expected.size(); ++i) place[source.expected[i]] = i;
   FakeContext context(subtask, parallelism);
   FakeOutput<T, Kept> output(source.keep);
+  output.yield_every = yield_every;
   const auto reader = source.make();
   REQUIRE(reader->Open(context, output).ok());
   size_t before = 0;
   while (true) {
     const absl::StatusOr<PollResult> result = reader->Poll(output);
     REQUIRE(result.ok());
-    REQUIRE(output.records.size() - before <= kRecordsPerPollMax);
+    REQUIRE(output.records.size() - before <= (yield_every > 0 ? yield_every : kRecordsPerPollMax));
     before = output.records.size();
     if (*result == PollResult::kFinished) break;
     if (*result == PollResult::kDry) context.fake_waker().WaitFor(std::chrono::milliseconds(50));
@@ -65,10 +68,13 @@ template <class T, class Kept>
 void RequireSourceConforms(const SourceCase<T, Kept>& source) {
   std::vector<Kept> expected = source.expected;
   std::sort(expected.begin(), expected.end());
-  for (const int parallelism : {1, 3}) {
-    INFO("parallelism " << parallelism);
+  for (const auto& [parallelism, yield_every] :
+       {std::pair{1, size_t{0}}, {3, size_t{0}}, {1, size_t{1}}, {2, size_t{3}}}) {
+    INFO("parallelism " << parallelism << ", yields every " << yield_every);
     std::vector<Kept> all;
-    for (int subtask = 0; subtask < parallelism; ++subtask) ReadSubtask(source, subtask, parallelism, &all);
+    for (int subtask = 0; subtask < parallelism; ++subtask) {
+      ReadSubtask(source, subtask, parallelism, yield_every, &all);
+    }
     std::sort(all.begin(), all.end());
     REQUIRE(all == expected);  // every record once, whatever the parallelism
   }

@@ -1,5 +1,8 @@
-"""A sink that takes nothing behind a source as fast as it goes, across two worker processes: the source stops and
-memory stays bounded."""
+"""Consumers that are too slow for a source as fast as it goes, across two worker processes: the source stops, memory
+stays bounded, and barriers get through."""
+import json
+import os
+
 from cluster import Cluster, SystemTest, await_that, main, rss_bytes
 
 NETWORK_BYTES = 8 << 20  # taskmanager.network.memory.size, per worker
@@ -52,6 +55,39 @@ class Backpressure(SystemTest):
         source = next(vertex for vertex in status["vertices"] if vertex["is_source"])
         self.assertGreater(source["backpressured_ms"], source["busy_ms"])
         cluster.cancel(fast)  # from inside the wait
+
+    def slow_checkpoint(self, debloat):
+        """Of a job under full backpressure: milliseconds, the details, and the slow subtasks as status shows them."""
+        job = cluster.submit(
+            "system_slow", "--out", os.path.join(cluster.folder, f"out-{debloat}"), parallelism=2,
+            options=(f"-Dexecution.checkpointing.dir={cluster.folder}/checkpoints-{debloat}",
+                     "-Dexecution.checkpointing.interval=1 h",
+                     f"-Dtaskmanager.network.memory.buffer-debloat.enabled={debloat}"))
+
+        def pressed(status):
+            source, slow = status["vertices"]
+            return source["backpressured_ms"] > 10 * source["busy_ms"] and slow["records_in"] > 600
+
+        status = cluster.await_status(job, "the source stands and the slow operator works", pressed)
+        result = cluster.cli("checkpoint", job, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        taken = json.loads(result.stdout)
+        details = cluster.get(f"/jobs/{job}/checkpoints/details/{taken['id']}")
+        cluster.cancel(job)
+        return details["end_to_end_duration"], status["vertices"][1]["subtasks"]
+
+    def test_with_debloating_a_barrier_is_not_stuck_in_full_queues(self):
+        plain_ms, plain = self.slow_checkpoint("false")
+        debloated_ms, debloated = self.slow_checkpoint("true")
+        said = f"{plain_ms} ms without, {debloated_ms} ms with"
+        # A hundred records a second and subtask: all buffers of both sides are worth seconds, the target is 0.2 s.
+        self.assertLess(debloated_ms * 5, plain_ms, said)
+        for subtask in plain:
+            self.assertEqual(subtask["debloated_buffer_bytes"], 32 << 10)
+        for before, after in zip(plain, debloated):
+            self.assertLess(after["debloated_buffer_bytes"], 8 << 10)
+            self.assertGreater(after["debloated_buffer_bytes"], 0)
+            self.assertLess(after["consume_buffers_ms"], 2000)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ MAY_INCLUDE = {
 BANNED = [
     (r"\b(system_clock|steady_clock|high_resolution_clock)::now\(", "use runtime/core/clock.h", {"runtime/core/clock.cc"}),
     (r"\bsleep_for\(|\busleep\(|\bnanosleep\(", "wait for a condition instead of sleeping", 
-     {"tests/support/kafka_fixture.cc", "tests/support/s3_fixture.cc"}),
+     {"tests/support/kafka_fixture.cc", "tests/support/s3_fixture.cc", "tests/system/jobs/slow.cc"}),
     (r"\babsl::Mutex\b", "use runtime/core/mutex.h", set()),
     (r"\bstd::mutex\b", "use runtime/core/mutex.h", {"runtime/core/mutex.h"}),
     (r"\brand\(\)|\bsrand\(", "use a seeded engine that is passed in", set()),

@@ -52,6 +52,7 @@ struct Source {
         const T& record = source_.records[stride.next];
         stride.next += stride.step;
         output.Emit(stride.split, record, source_.timestamp ? source_.timestamp(record) : kNoTimestamp);
+        if (output.ShouldYield()) break;
       }
       if (stride.next < source_.records.size()) return PollResult::kMore;
       output.FinishSplit(stride.split);

@@ -111,7 +111,12 @@ struct Source {
 
     absl::StatusOr<PollResult> Poll(SourceOutput<T>& output) override {
       const int64_t due = Due();
-      for (int64_t i = 0; i < due && open_splits() > 0; ++i) EmitNext(output);
+      for (int64_t i = 0; i < due && open_splits() > 0; ++i) {
+        EmitNext(output);
+        if (!output.ShouldYield()) continue;
+        if (rate_ > 0) emitted_ -= due - i - 1;
+        break;
+      }
       FinishEnded(output);
       if (open_splits() == 0) return PollResult::kFinished;
       return due > 0 ? PollResult::kMore : PollResult::kDry;
