@@ -381,6 +381,24 @@ TEST_CASE("status tells of checkpoints", "[cli]") {
   CHECK(Has(status, "restored from checkpoint 3 at file:///checkpoints/jobs/sample-v1/manifests/3"));
 }
 
+TEST_CASE("checkpoints lists them, and shows where the time of one went", "[cli]") {
+  Cli cli;
+  const std::string all = cli.Run({"checkpoints", kJobId}).out;
+  CHECK(Has(all, "      10  checkpoint  IN_PROGRESS"));
+  CHECK(Has(all, "       9  checkpoint  COMPLETED        50 ms      400 B     3.9 KB  4/4\n"));
+  CHECK(Has(all, "not complete after 600000 ms"));
+  const std::string one = cli.Run({"checkpoints", kJobId, "9"}).out;
+  CHECK(Has(one, "checkpoint 9: COMPLETED, 4 of 4 subtasks, 50 ms, 3.9 KB (400 B written)\n"));
+  CHECK(Has(one,
+            "          1     21 ms     17 ms    3.0 ms    2.0 ms     15 ms     100 B    1000 B  "
+            "subtask 1 of events (3.0 ms)\n"));
+  CHECK(Has(cli.Run({"checkpoints", kJobId, "10"}).out, "          1  has not acknowledged\n"));
+  CHECK(json::parse(cli.Run({"checkpoints", kJobId, "9", "--json"}).out)["vertices"].size() == 2);
+  CHECK(json::parse(cli.Run({"checkpoints", kJobId, "--json"}).out)["checkpoints"].size() == 4);
+  CHECK(cli.Run({"checkpoints", kJobId, "99"}).exit_code == kExitFailed);
+  CHECK(Has(cli.Run({"checkpoints", kJobId, "x"}).err, "'x' is no checkpoint id"));
+}
+
 TEST_CASE("info prints the graph as text or JSON", "[cli]") {
   Cli cli;
   const auto text = cli.Run({"info", "-p", "4", PENSTOCK_PLAN_JOB});

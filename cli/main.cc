@@ -8,6 +8,7 @@
 #include <string>
 
 #include "cli/checkpoint_commands.h"
+#include "cli/checkpoint_history.h"
 #include "cli/cluster_commands.h"
 #include "cli/command_context.h"
 #include "cli/config_commands.h"
@@ -35,6 +36,7 @@ struct CommandLine {
   BundleOptions bundle;
   ClusterStartOptions cluster;
   StopOptions stop;  // savepoint and checkpoint, too
+  std::string checkpoint;
   RescaleOptions rescale;
   DiffOptions diff;
   InspectOptions inspect;
@@ -132,6 +134,11 @@ void AddCheckpointCommands(CLI::App* app, CommandLine* line) {
   CLI::App* checkpoint = AddCommand(app, line, "checkpoint", "Take a checkpoint of a running job now",
                                     [line, &context] { return OkOr(TakeCheckpoint(context, line->stop.job_id)); });
   checkpoint->add_option("id", line->stop.job_id, "Job id")->required();
+  CLI::App* checkpoints =
+      AddCommand(app, line, "checkpoints", "Show a job's checkpoints, or where the time of one went",
+                 [line, &context] { return OkOr(ShowCheckpoints(context, line->stop.job_id, line->checkpoint)); });
+  checkpoints->add_option("id", line->stop.job_id, "Job id")->required();
+  checkpoints->add_option("checkpoint", line->checkpoint, "Id of one of them; default: a line for each");
   CLI::App* stop = AddCommand(app, line, "stop", "End a job with a savepoint",
                               [line, &context] { return OkOr(StopJob(context, line->stop)); });
   stop->add_option("id", line->stop.job_id, "Job id")->required();

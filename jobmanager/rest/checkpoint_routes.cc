@@ -79,6 +79,21 @@ void AddStatistics(RestContext* context, http::Router* router) {
                      const CheckpointRecord* record = FindRecord(job, id);
                      return record == nullptr ? NoRecord(id) : JsonResponse(RenderCheckpoint(job, *record));
                    });
+  const auto ours = [context, router](const std::string& path, const Answer& answer) {
+    router->Handle("GET", path, [context, answer](const Request& request) {
+      const JobPtr job = Find(context, request);
+      if (job == nullptr) return NoJob(request);
+      if (job->checkpoints == nullptr) return ErrorResponse(404, "the job takes no checkpoints");
+      return answer(*job, request);
+    });
+  };
+  ours("/v2/jobs/:jobid/checkpoints",
+       [](const JobSnapshot& job, const Request&) { return JsonResponse(RenderCheckpointHistory(job)); });
+  ours("/v2/jobs/:jobid/checkpoints/:checkpointid", [](const JobSnapshot& job, const Request& request) {
+    const std::string& id = request.params.at("checkpointid");
+    const CheckpointRecord* record = FindRecord(job, id);
+    return record == nullptr ? NoRecord(id) : JsonResponse(RenderCheckpointDetails(job, *record));
+  });
   GetOfCheckpoints(context, router, "/jobs/:jobid/checkpoints/details/:checkpointid/subtasks/:vertexid",
                    [](const JobSnapshot& job, const Request& request) {
                      const std::string& id = request.params.at("checkpointid");

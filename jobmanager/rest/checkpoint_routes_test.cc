@@ -158,6 +158,40 @@ TEST_CASE("Statistics: 404 in Flink's words, figures per subtask", "[rest]") {
   CHECK(subtasks["subtasks"][0]["alignment"]["duration"] == 3);
   CHECK(subtasks["subtasks"][1]["status"] == "pending_or_failed");
   CHECK(client.Get(kJob)["isStoppable"] == true);
+  const json complete = client.Get(kJob + "/checkpoints/details/9/subtasks/" + std::string(32, 'a'));
+  CHECK(complete["subtasks"][1]["start_delay"] == 17);
+  const json& summary = complete["summary"];
+  CHECK(summary["start_delay"]["min"] == 7);
+  CHECK(summary["start_delay"]["max"] == 17);
+  CHECK(summary["start_delay"]["avg"] == 12);
+  CHECK(summary["start_delay"]["p50"] == 12.0);
+  CHECK(summary["checkpoint_duration"]["async"]["p999"] == 15.0);
+  CHECK(summary["alignment"]["duration"]["avg"] == 3);
+}
+
+TEST_CASE("Our own statistics tell what each subtask waited for", "[rest]") {
+  FakeCluster cluster;
+  cluster.ShowJob(JobState::kRunning);
+  Client client(&cluster);
+  const json history = client.Get("/v2" + kJob + "/checkpoints")["checkpoints"];
+  REQUIRE(history.size() == 4);
+  CHECK(history[0]["id"] == 10);
+  CHECK(history[0]["status"] == "IN_PROGRESS");
+  CHECK(history[2]["failure"] == "not complete after 600000 ms");
+  CHECK(history[3]["kind"] == "savepoint");
+  const json details = client.Get("/v2" + kJob + "/checkpoints/9");
+  CHECK(details["duration_ms"] == 50);
+  REQUIRE(details["vertices"].size() == 2);
+  const json& sink = details["vertices"][1]["subtasks"][1];
+  CHECK(sink["waited_for"] == "subtask 1 of events");
+  CHECK(sink["waited_us"] == 3000);
+  CHECK(sink["start_delay_us"] == 17'000);
+  CHECK(sink["duration_ms"] == 21);
+  CHECK(details["vertices"][0]["subtasks"][0]["waited_for"] == "");
+  const json open = client.Get("/v2" + kJob + "/checkpoints/10");
+  CHECK(open["vertices"][0]["subtasks"][1] == json{{"subtask", 1}, {"acknowledged", false}});
+  CHECK(client.Call("GET", "/v2" + kJob + "/checkpoints/99").status == 404);
+  CHECK(client.Call("GET", "/v2/jobs/" + std::string(32, '0') + "/checkpoints").status == 404);
 }
 
 TEST_CASE("A rescale brings the program's new plan; Flink's own verbs say so", "[rest]") {

@@ -329,6 +329,22 @@ json RenderShort(const CheckpointConfig& config, const CheckpointRecord& record)
           {"location", record.manifest_name.empty() ? "" : PathIn(config, record.manifest_name)}};
 }
 
+json RenderFigures(const CheckpointRecord& record, int32_t index, const SubtaskRecord& subtask) {
+  const proto::SnapshotFigures& figures = subtask.figures;
+  return {{"subtask", index},
+          {"acknowledged", true},
+          {"ack_ms", subtask.ack_ms},
+          {"duration_ms", std::max<int64_t>(0, subtask.ack_ms - record.trigger_ms)},
+          {"start_delay_us", figures.start_delay_us()},
+          {"alignment_us", figures.alignment_us()},
+          {"sync_us", figures.sync_us()},
+          {"async_us", figures.async_us()},
+          {"written_bytes", figures.written_bytes()},
+          {"state_bytes", figures.state_bytes()},
+          {"waited_for", figures.waited_for()},
+          {"waited_us", figures.waited_us()}};
+}
+
 template <class Matches>
 json ShortOfNewest(const CheckpointsView& view, const Matches& matches) {
   const auto at = std::find_if(view.history.begin(), view.history.end(), matches);
@@ -336,6 +352,32 @@ json ShortOfNewest(const CheckpointsView& view, const Matches& matches) {
 }
 
 }  // namespace
+
+json RenderCheckpointHistory(const JobSnapshot& job) {
+  json checkpoints = json::array();
+  for (const CheckpointRecord& record : job.checkpoints->history) {
+    checkpoints.push_back(RenderShort(job.checkpoints->config, record));
+  }
+  return {{"checkpoints", std::move(checkpoints)}};
+}
+
+json RenderCheckpointDetails(const JobSnapshot& job, const CheckpointRecord& record) {
+  json rendered = RenderShort(job.checkpoints->config, record);
+  json vertices = json::array();
+  for (const VertexSnapshot& vertex : job.vertices) {
+    const std::string& id = vertex.vertex.id();
+    json subtasks = json::array();
+    const int count = SubtasksOf(record, vertex, SumsOf(record, id));
+    for (int32_t i = 0; i < count; ++i) {
+      const auto acked = record.acked.find({id, i});
+      subtasks.push_back(acked == record.acked.end() ? json{{"subtask", i}, {"acknowledged", false}}
+                                                     : RenderFigures(record, i, acked->second));
+    }
+    vertices.push_back({{"id", id}, {"name", vertex.vertex.name()}, {"subtasks", std::move(subtasks)}});
+  }
+  rendered["vertices"] = std::move(vertices);
+  return rendered;
+}
 
 json RenderCheckpointStatus(const JobSnapshot& job) {
   if (job.checkpoints == nullptr) return nullptr;

@@ -22,6 +22,9 @@ nlohmann::json RenderFailedOperation(const std::string& failure, const std::stri
 
 // `checkpoints` of /v2/jobs/:id; null when the job takes none.
 nlohmann::json RenderCheckpointStatus(const JobSnapshot& job);
+// /v2/jobs/:id/checkpoints, newest first, and /v2/jobs/:id/checkpoints/:checkpointid.
+nlohmann::json RenderCheckpointHistory(const JobSnapshot& job);
+nlohmann::json RenderCheckpointDetails(const JobSnapshot& job, const CheckpointRecord& record);
 
 }  // namespace penstock::jobmanager
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/core/status.h"
+
 namespace penstock {
 
 absl::StatusOr<std::unique_ptr<ResultPartition>> ResultPartition::Create(BufferPool& pool, int subpartitions,
@@ -42,11 +44,22 @@ bool ResultPartition::RequestBuffer(int index) {
   return true;
 }
 
+void ResultPartition::DescribeConsumers(std::string vertex, int first) {
+  consumer_vertex_ = std::move(vertex);
+  first_consumer_ = first;
+}
+
+std::string ResultPartition::WhyThereIsNoRoom(int index) const {
+  if (quota_->starved()) return "network buffers (taskmanager.network.memory.size)";
+  if (consumer_vertex_.empty()) return "room in the exchange";
+  return fmt::format("room in the exchange to subtask {} of {}", first_consumer_ + index, consumer_vertex_);
+}
+
 bool ResultPartition::EnsureBuffer(int index) {
   if (writers_[index].buffer || RequestBuffer(index)) return true;
   // What lies in half-full buffers may be just what a consumer needs in order to make room.
   Flush();
-  return wait_.WaitUntil(WaitKind::kOutput, "room in the exchange", [&] { return RequestBuffer(index); });
+  return wait_.WaitUntil(WaitKind::kOutput, WhyThereIsNoRoom(index), [&] { return RequestBuffer(index); });
 }
 
 void ResultPartition::AppendSlow(int index, FrameKind kind, std::string_view payload) {

@@ -8,6 +8,7 @@
 
 #include <cstring>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,6 +27,9 @@ class ResultPartition {
   static absl::StatusOr<std::unique_ptr<ResultPartition>> Create(BufferPool& pool, int subpartitions, TaskWait& wait,
                                                                  std::function<void()> on_room,
                                                                  const ChannelLimit& limit = ChannelLimit());
+
+  // For those who ask what the task waits for: subpartition i belongs to subtask first + i of the vertex.
+  void DescribeConsumers(std::string vertex, int first);
 
   int size() const { return static_cast<int>(writers_.size()); }
   const std::shared_ptr<Subpartition>& subpartition(int index) const { return writers_[index].subpartition; }
@@ -73,12 +77,15 @@ class ResultPartition {
   void AppendSlow(int index, FrameKind kind, std::string_view payload);
   bool EnsureBuffer(int index);  // false: cancelled
   bool RequestBuffer(int index);
+  std::string WhyThereIsNoRoom(int index) const;
   void HandOn(Writer& writer);
 
   TaskWait& wait_;
   std::shared_ptr<BufferQuota> quota_;
   std::vector<Writer> writers_;
   std::vector<int> dirty_;
+  std::string consumer_vertex_;
+  int first_consumer_ = 0;
   Counter records_out_;
   Counter bytes_out_;
   Counter buffers_out_;

@@ -113,6 +113,7 @@ Buffer BufferQuota::Request(int slot, int held_max) {
     floating = held_[slot] >= exclusive_;
     if (floating && (floating_held_ >= floating_max_ || held_[slot] >= held_max)) {
       refused_ = true;
+      starved_ = false;
       return buffer;
     }
     ++held_[slot];
@@ -125,6 +126,7 @@ Buffer BufferQuota::Request(int slot, int held_max) {
       --held_[slot];
       --floating_held_;
       refused_ = true;
+      starved_ = true;
     }
     pool_->WaitForFloating(weak_from_this());
     return buffer;
@@ -134,6 +136,11 @@ Buffer BufferQuota::Request(int slot, int held_max) {
   buffer.slot_ = slot;
   buffer.quota_ = shared_from_this();
   return buffer;
+}
+
+bool BufferQuota::starved() const {
+  MutexLock lock(&mutex_);
+  return starved_;
 }
 
 void BufferQuota::Return(char* data, int slot) {

@@ -95,6 +95,8 @@ class BufferQuota : public std::enable_shared_from_this<BufferQuota> {
   // then on_room will be called. So it is with a slot that holds held_max buffers; its own are never denied.
   Buffer Request(int slot, int held_max = INT_MAX) ABSL_LOCKS_EXCLUDED(mutex_);
   int floating_max() const { return floating_max_; }
+  // Whether the newest refusal was for want of memory in the pool, not because the slot or the quota has its share.
+  bool starved() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   friend class Buffer;
@@ -108,10 +110,11 @@ class BufferQuota : public std::enable_shared_from_this<BufferQuota> {
   const int floating_max_;
   const std::function<void()> on_room_;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::vector<int> held_ ABSL_GUARDED_BY(mutex_);  // by slot: buffers out, exclusive ones first
   int floating_held_ ABSL_GUARDED_BY(mutex_) = 0;
   bool refused_ ABSL_GUARDED_BY(mutex_) = false;
+  bool starved_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace penstock

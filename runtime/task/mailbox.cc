@@ -85,10 +85,26 @@ bool Mailbox::WaitUntilDeadline(WaitKind kind, std::string_view why, absl::Funct
   }
   wait_began_ns_ = 0;
   std::atomic<int64_t>& total = kind == WaitKind::kInput ? idle_ns_ : backpressured_ns_;
-  total += clock_.MonotonicNs() - began_ns;
+  const int64_t ended_ns = clock_.MonotonicNs();
+  total += ended_ns - began_ns;
+  if (kind == WaitKind::kOutput) NoteWait(why, began_ns, ended_ns);
   MutexLock lock(&mutex_);
   waiting_for_.clear();
   return !cancelled();
+}
+
+void Mailbox::NoteWait(std::string_view why, int64_t began_ns, int64_t ended_ns) {
+  last_wait_why_.assign(why);
+  last_wait_began_ns_ = began_ns;
+  last_wait_ended_ns_ = ended_ns;
+  const int64_t took_ns = ended_ns - std::max(began_ns, watch_began_ns_);
+  if (took_ns <= longest_wait_.took_ns) return;
+  longest_wait_.why.assign(why);
+  longest_wait_.took_ns = took_ns;
+}
+
+Mailbox::OutputWait Mailbox::LastWaitSince(int64_t since_ns) const {
+  return {last_wait_why_, std::max<int64_t>(0, last_wait_ended_ns_ - std::max(last_wait_began_ns_, since_ns))};
 }
 
 bool Mailbox::Sleep(int64_t deadline_ns) {

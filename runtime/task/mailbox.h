@@ -50,6 +50,16 @@ class Mailbox final : public TaskWait, public Waker {
   bool WaitUntilDeadline(WaitKind kind, std::string_view why, absl::FunctionRef<bool()> ready, int64_t deadline_ns)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // The task's thread: waits for anything but input, for those who want to know what held a barrier up.
+  struct OutputWait {
+    std::string why;
+    int64_t took_ns = 0;
+  };
+  void WatchWaits() { watch_began_ns_ = clock_.MonotonicNs(), longest_wait_ = OutputWait(); }
+  const OutputWait& longest_wait() const { return longest_wait_; }  // since WatchWaits
+  // The newest one, as far as it lasted beyond that time; 0: it did not.
+  OutputWait LastWaitSince(int64_t since_ns) const;
+
   // Any thread. A wait that is going on counts up to now.
   struct Times {
     int64_t idle_ms = 0;
@@ -61,11 +71,19 @@ class Mailbox final : public TaskWait, public Waker {
   std::string WaitingFor() const ABSL_LOCKS_EXCLUDED(mutex_);  // empty: it does not wait
 
  private:
+  void NoteWait(std::string_view why, int64_t began_ns, int64_t ended_ns);
   bool Sleep(int64_t deadline_ns) ABSL_LOCKS_EXCLUDED(mutex_);  // false: the deadline has passed
   void RunAnytime() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const Clock& clock_;
   const int64_t started_ns_;
+
+  // The task's thread only.
+  OutputWait longest_wait_;
+  int64_t watch_began_ns_ = 0;
+  std::string last_wait_why_;
+  int64_t last_wait_began_ns_ = 0;
+  int64_t last_wait_ended_ns_ = 0;
 
   mutable Mutex mutex_;
   CondVar wake_;

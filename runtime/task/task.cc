@@ -354,6 +354,11 @@ void Task::Report(TaskState state, const TaskFailure* failure) {
   environment_.listener.OnTaskState(info_, state, failure);
 }
 
+std::string Task::ProducerOf(const InputState& input) const {
+  const CompiledVertex& from = graph_.vertices[graph_.edges[input.edge].from];
+  return fmt::format("subtask {} of {}", input.producer_subtask, graph_.logical->nodes[from.nodes.front()].name);
+}
+
 TaskStats Task::ReadStats() const {
   TaskStats stats;
   chain_.ReadStats(stats);
@@ -370,9 +375,7 @@ TaskStats Task::ReadStats() const {
   }
   stats.input_watermark = input_watermark_;
   if (const int holder = watermark_holder_; holder >= 0 && holder < static_cast<int>(inputs_.size())) {
-    const CompiledEdge& edge = graph_.edges[inputs_[holder].edge];
-    stats.watermark_holder = fmt::format("subtask {} of {}", inputs_[holder].producer_subtask,
-                                         graph_.logical->nodes[graph_.vertices[edge.from].nodes.front()].name);
+    stats.watermark_holder = ProducerOf(inputs_[holder]);
   }
   if (stats.status_note.empty()) {
     const std::string waiting = mailbox_->WaitingFor();

@@ -123,10 +123,14 @@ class Task {
   void FinishAll();
   // task_checkpoint.cc
   bool PrepareSource();
-  void OnTriggerMail(const Barrier& barrier);
+  void OnTriggerMail(const Barrier& barrier, int64_t posted_ns);
   void OnBarrierFrame(int channel, std::string_view payload);
   void Act(const BarrierAligner::Decision& decision, int channel);
-  void TakeSnapshot(const Barrier& barrier);
+  // channel: whose barrier or end completed it; -1: a trigger.
+  void TakeSnapshot(const Barrier& barrier, int channel);
+  int64_t StartDelayUs(const Barrier& barrier) const;
+  void NoteWaits(TaskSnapshot& snapshot, int channel, int64_t began_ns);
+  std::string ProducerOf(const InputState& input) const;
   void DrainSource();
   bool MayEnd() const;
   void AwaitFinalCheckpoint();
@@ -156,7 +160,9 @@ class Task {
   int ended_inputs_ = 0;
   bool source_finished_ = false;
   BarrierAligner aligner_;
-  int64_t first_barrier_ns_ = 0;  // of the checkpoint being aligned
+  int64_t first_barrier_ns_ = 0;  // of the checkpoint being aligned; 0: none has come
+  int64_t start_delay_us_ = 0;    // of it
+  Mailbox::OutputWait held_up_;   // what the trigger waited for
   bool sources_started_;          // StartSources has come
   bool source_prepared_ = false;
   std::optional<Barrier> deferred_trigger_;  // came before the source was prepared

@@ -11,7 +11,8 @@ void Task::StartSources() {
 }
 
 void Task::TriggerCheckpoint(const Barrier& barrier) {
-  mailbox_->PostBetweenRecords([this, barrier] { OnTriggerMail(barrier); });
+  const int64_t posted_ns = environment_.clock.MonotonicNs();
+  mailbox_->PostBetweenRecords([this, barrier, posted_ns] { OnTriggerMail(barrier, posted_ns); });
 }
 
 void Task::OnDecided(uint64_t checkpoint_id) {
@@ -23,7 +24,9 @@ void Task::OnDecided(uint64_t checkpoint_id) {
 
 void Task::OnAborted(uint64_t checkpoint_id) {
   mailbox_->PostAnytime([this, checkpoint_id] {
-    Act(aligner_.OnAborted(checkpoint_id), -1);
+    const BarrierAligner::Decision decision = aligner_.OnAborted(checkpoint_id);
+    if (decision.release) first_barrier_ns_ = 0;
+    Act(decision, -1);
     chain_.OnAborted(checkpoint_id);
   });
 }
@@ -61,7 +64,8 @@ bool Task::PrepareSource() {
   return source_prepared_;
 }
 
-void Task::OnTriggerMail(const Barrier& barrier) {
+void Task::OnTriggerMail(const Barrier& barrier, int64_t posted_ns) {
+  if (chain_.source() != nullptr) held_up_ = mailbox_->LastWaitSince(posted_ns);
   if (chain_.source() != nullptr && !source_prepared_) {
     deferred_trigger_ = barrier;  // its snapshot must say where it begins
     return;
@@ -77,18 +81,46 @@ void Task::OnBarrierFrame(int channel, std::string_view payload) {
   }
   const bool was_aligning = aligner_.aligning();
   const BarrierAligner::Decision decision = aligner_.OnBarrier(channel, *barrier);
-  if (!was_aligning || decision.block == decision.release) first_barrier_ns_ = environment_.clock.MonotonicNs();
+  const bool stale = !decision.block && !decision.complete;
+  if (!stale && (!was_aligning || (decision.block && decision.release))) {
+    first_barrier_ns_ = environment_.clock.MonotonicNs();
+    start_delay_us_ = StartDelayUs(*barrier);
+  }
   Act(decision, channel);
 }
 
 void Task::Act(const BarrierAligner::Decision& decision, int channel) {
   if (decision.release) gate_.ReleaseAll();
   if (decision.block) gate_.Block(channel);
-  if (decision.complete) TakeSnapshot(*decision.complete);
+  if (decision.complete) TakeSnapshot(*decision.complete, channel);
 }
 
-void Task::TakeSnapshot(const Barrier& barrier) {
+int64_t Task::StartDelayUs(const Barrier& barrier) const {
+  if (barrier.trigger_ms <= 0) return 0;
+  return std::max<int64_t>(0, environment_.clock.NowMs() - barrier.trigger_ms) * 1000;  // of two machines' clocks
+}
+
+void Task::NoteWaits(TaskSnapshot& snapshot, int channel, int64_t began_ns) {
+  snapshot.sync_us = (environment_.clock.MonotonicNs() - began_ns) / 1000;
+  snapshot.start_delay_us = start_delay_us_;
+  if (gate_.size() > 1 && first_barrier_ns_ > 0 && channel >= 0) {
+    snapshot.alignment_us = (began_ns - first_barrier_ns_) / 1000;
+    snapshot.waited_for = ProducerOf(inputs_[channel]);
+    snapshot.waited_us = snapshot.alignment_us;
+  }
+  for (const Mailbox::OutputWait& wait : {held_up_, mailbox_->longest_wait()}) {
+    if (wait.took_ns / 1000 <= snapshot.waited_us) continue;
+    snapshot.waited_for = wait.why;
+    snapshot.waited_us = wait.took_ns / 1000;
+  }
+  first_barrier_ns_ = 0;
+  held_up_ = {};
+}
+
+void Task::TakeSnapshot(const Barrier& barrier, int channel) {
   const int64_t began_ns = environment_.clock.MonotonicNs();
+  if (first_barrier_ns_ == 0) start_delay_us_ = StartDelayUs(barrier);
+  mailbox_->WatchWaits();
   if (chain_.source() != nullptr && barrier.ending == BarrierEnding::kDrain) DrainSource();
   absl::Status status = chain_.PrepareBarrier(barrier);
   if (!status.ok()) return FailWith(status, TaskFailure::Domain::kUser);
@@ -100,22 +132,11 @@ void Task::TakeSnapshot(const Barrier& barrier) {
   TaskSnapshot snapshot;
   snapshot.barrier = barrier;
   snapshot.watermark = tracker_.watermark();
-  if (barrier.trigger_ms > 0) {
-    snapshot.start_delay_us = std::max<int64_t>(0, environment_.clock.NowMs() - barrier.trigger_ms) * 1000;
-  }
-  if (gate_.size() > 1 && first_barrier_ns_ > 0) {
-    snapshot.alignment_us = (began_ns - first_barrier_ns_) / 1000;
-    const InputState& last = inputs_[std::max(0, aligner_.last_arrived())];
-    snapshot.waited_for =
-        fmt::format("subtask {} of {}", last.producer_subtask,
-                    graph_.logical->nodes[graph_.vertices[graph_.edges[last.edge].from].nodes.front()].name);
-    first_barrier_ns_ = 0;
-  }
   status = chain_.Snapshot(snapshot);
   if (status.ok()) status = chain_.TakeFailure();
   if (!status.ok()) return FailWith(status, TaskFailure::Domain::kUser);
   if (Stopping()) return;  // what was waited for did not come
-  snapshot.sync_us = (environment_.clock.MonotonicNs() - began_ns) / 1000;
+  NoteWaits(snapshot, channel, began_ns);
   if (barrier.ending != BarrierEnding::kGoesOn) ends_with_ = barrier.id;
   if (chain_.source() != nullptr && barrier.ending != BarrierEnding::kGoesOn) {
     source_finished_ = true;

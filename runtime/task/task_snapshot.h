@@ -23,7 +23,8 @@ struct TaskSnapshot {
   int64_t sync_us = 0;
   int64_t alignment_us = 0;
   int64_t start_delay_us = 0;
-  std::string waited_for;  // whose barrier came last; empty: nobody's
+  std::string waited_for;  // what took longest of all that it waited for; empty: nothing
+  int64_t waited_us = 0;
 };
 
 struct TaskRestore {

@@ -34,6 +34,7 @@ proto::SubtaskSnapshot ToProto(const TaskInfo& info, const TaskSnapshot& snapsho
   figures.set_alignment_us(snapshot.alignment_us);
   figures.set_start_delay_us(snapshot.start_delay_us);
   figures.set_waited_for(snapshot.waited_for);
+  figures.set_waited_us(snapshot.waited_us);
   figures.set_state_bytes(static_cast<int64_t>(out.handle().size()) + file_bytes);
   return out;
 }
@@ -144,16 +145,18 @@ void CheckpointCollector::Upload(uint64_t id, std::map<Subtask, HandedIn> handed
 absl::Status CheckpointCollector::FillAck(uint64_t id, const std::map<Subtask, HandedIn>& handed_in,
                                           const std::set<Subtask>& finished, proto::CheckpointAck& ack) {
   std::vector<StateFilePtr> files;
-  for (const auto& [subtask, part] : handed_in) AddFilesOf(part.snapshot, files);
-  PENSTOCK_ASSIGN_OR_RETURN(const int64_t written_bytes, upload_.Upload(id, files));
+  std::map<Subtask, int64_t> written_bytes;  // one object for all, but each has its part in it
   for (const auto& [subtask, part] : handed_in) {
-    *ack.add_subtasks() = ToProto(part.info, part.snapshot, finished.contains(subtask), upload_);
+    std::vector<StateFilePtr> own;
+    AddFilesOf(part.snapshot, own);
+    written_bytes[subtask] = upload_.MissingBytes(own);
+    files.insert(files.end(), own.begin(), own.end());
   }
-  // One object for all: its bytes are counted with the first that hands in a file.
-  for (proto::SubtaskSnapshot& subtask : *ack.mutable_subtasks()) {
-    if (subtask.files_size() == 0) continue;
-    subtask.mutable_figures()->set_written_bytes(written_bytes);
-    break;
+  PENSTOCK_RETURN_IF_ERROR(upload_.Upload(id, files));
+  for (const auto& [subtask, part] : handed_in) {
+    proto::SubtaskSnapshot& out = *ack.add_subtasks();
+    out = ToProto(part.info, part.snapshot, finished.contains(subtask), upload_);
+    out.mutable_figures()->set_written_bytes(written_bytes[subtask]);
   }
   upload_.Retain(files);
   return absl::OkStatus();

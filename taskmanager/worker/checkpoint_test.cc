@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <numeric>
 #include <set>
+#include <thread>
 #include <tuple>
 
 #include "runtime/checkpoint/manifest.h"
@@ -188,6 +189,62 @@ TEST_CASE("a checkpoint after some tasks have ended stands with what they handed
   restored.StartSources();
   restored.AwaitEnd();
   for (const int64_t value : again.Values()) CHECK(value >= 0);
+}
+
+// Of the subtasks of the vertex at that place in the graph.
+std::vector<proto::SnapshotFigures> FiguresOf(const TestCluster& cluster, const proto::Manifest& manifest, int vertex) {
+  std::vector<proto::SnapshotFigures> figures;
+  for (const proto::SubtaskSnapshot& subtask : manifest.subtasks()) {
+    if (subtask.vertex_id() == cluster.graph().vertices(vertex).id()) figures.push_back(subtask.figures());
+  }
+  return figures;
+}
+
+TEST_CASE("the figures of a checkpoint say what its barriers waited for", "[checkpoint]") {
+  const CheckpointDirectory directory;
+  const Pipeline pipeline;
+  Gate gate;
+  pipeline.sink.shared->on_write = [&gate](const int64_t&, Context& context) { gate.Pass(context); };
+  TestCluster cluster([&](Environment& env) { pipeline.Build(env); },
+                      {.parallelism = 2, .workers = 2, .checkpoints = directory.Plan("first")});
+  cluster.StartSources();
+  // Both sources stand: their consumers take nothing.
+  const auto standing = [&] {
+    int sources = 0;
+    for (int worker = 0; worker < 2; ++worker) {
+      const proto::WorkerMetrics metrics = cluster.Metrics(worker);
+      for (const proto::TaskMetrics& task : metrics.tasks()) {
+        sources += task.status_note().starts_with("waits for room in the exchange to subtask ") ? 1 : 0;
+      }
+    }
+    return sources == 2;
+  };
+  const int64_t deadline_ms = Clock::System().MonotonicMs() + 30'000;
+  while (!standing() && Clock::System().MonotonicMs() < deadline_ms) std::this_thread::yield();
+  REQUIRE(standing());
+  cluster.Trigger(1);
+  const int64_t triggered_ns = Clock::System().MonotonicNs();
+  CHECK_FALSE(cluster.AwaitCheckpoint(1, 100));
+  const int64_t held_up_us = (Clock::System().MonotonicNs() - triggered_ns) / 1000;
+  gate.Open();
+  const auto held_up = cluster.AwaitCheckpoint(1);
+  REQUIRE(held_up);
+  for (const proto::SnapshotFigures& source : FiguresOf(cluster, *held_up, 0)) {
+    INFO(source.ShortDebugString());
+    CHECK(source.waited_for().starts_with("room in the exchange to subtask "));
+    CHECK(source.waited_for().ends_with(" of times ten"));
+    CHECK(source.waited_us() >= held_up_us);
+    CHECK(source.start_delay_us() >= 50'000);
+    CHECK(source.alignment_us() == 0);
+  }
+  for (const proto::SnapshotFigures& sink : FiguresOf(cluster, *held_up, 1)) {
+    INFO(sink.ShortDebugString());
+    CHECK(sink.start_delay_us() >= 50'000);  // until the first barrier, not until the last
+    CHECK(sink.waited_us() >= sink.alignment_us());
+    CHECK_FALSE(sink.waited_for().empty());
+  }
+  cluster.AwaitEnd();
+  CHECK(pipeline.sink.Values().size() == kCount);
 }
 
 TEST_CASE("an aborted checkpoint lets all channels go on, and the next one completes", "[checkpoint]") {

@@ -217,6 +217,9 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
         PENSTOCK_ASSIGN_OR_RETURN(auto partition,
                                   ResultPartition::Create(
                                       *pool_, consumers, *mailbox, [mailbox] { mailbox->Wake(); }, starting_limit));
+        const CompiledVertex& to = graph_.vertices[graph_.edges[edge].to];
+        partition->DescribeConsumers(graph_.logical->nodes[to.nodes.front()].name,
+                                     graph_.edges[edge].partitioning == Partitioning::kForward ? subtask : 0);
         partitions.push_back(std::move(partition));
       }
       TaskInfo info{graph_.graph.name(),

@@ -75,12 +75,21 @@ const StateLocation* StateUpload::Find(const StateFile& file) const {
   return found != durable_.end() ? &found->second : nullptr;
 }
 
-absl::StatusOr<int64_t> StateUpload::Upload(uint64_t checkpoint_id, const std::vector<StateFilePtr>& files) {
+int64_t StateUpload::MissingBytes(const std::vector<StateFilePtr>& files) const {
+  std::set<std::string> seen;
+  int64_t bytes = 0;
+  for (const StateFilePtr& file : files) {
+    if (Find(*file) == nullptr && seen.insert(file->name()).second) bytes += file->size_bytes();
+  }
+  return bytes;
+}
+
+absl::Status StateUpload::Upload(uint64_t checkpoint_id, const std::vector<StateFilePtr>& files) {
   std::map<std::string, StateFilePtr> missing;
   for (const StateFilePtr& file : files) {
     if (Find(*file) == nullptr) missing[file->name()] = file;
   }
-  if (missing.empty()) return 0;
+  if (missing.empty()) return absl::OkStatus();
   const std::string object = fmt::format("{}-{}", prefix_, checkpoint_id);
   PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<StorageWriter> writer, storage_->Create(object));
   std::map<std::string, StateLocation> written;
@@ -95,7 +104,7 @@ absl::StatusOr<int64_t> StateUpload::Upload(uint64_t checkpoint_id, const std::v
     location.object_bytes = offset;
     durable_[name] = std::move(location);
   }
-  return offset;
+  return absl::OkStatus();
 }
 
 absl::Status StateUpload::UploadBase(const ChainPart& base) {

@@ -40,8 +40,10 @@ class StateUpload {
   StateUpload(std::shared_ptr<Storage> storage, std::string prefix)
       : storage_(std::move(storage)), prefix_(std::move(prefix)) {}
 
-  // Those of the files that are not durable yet. Bytes written, or the storage's error: nothing counts then.
-  absl::StatusOr<int64_t> Upload(uint64_t checkpoint_id, const std::vector<StateFilePtr>& files);
+  // Of those that are not durable yet.
+  int64_t MissingBytes(const std::vector<StateFilePtr>& files) const;
+  // Those of the files that are not durable yet. The storage's error: nothing counts then.
+  absl::Status Upload(uint64_t checkpoint_id, const std::vector<StateFilePtr>& files);
   absl::Status UploadBase(const ChainPart& base);
 
   // REQUIRES: every file of the snapshot is durable. Adds the objects it needs.

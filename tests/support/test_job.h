@@ -44,6 +44,7 @@ struct NumberedSource {
         }
         output.Emit(stride.split, source_.fn(static_cast<int64_t>(stride.next)), kNoTimestamp);
         stride.next += stride.step;
+        if (output.ShouldYield()) break;
       }
       return PollResult::kMore;
     }

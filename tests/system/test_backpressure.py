@@ -73,8 +73,31 @@ class Backpressure(SystemTest):
         self.assertEqual(result.returncode, 0, result.stderr)
         taken = json.loads(result.stdout)
         details = cluster.get(f"/jobs/{job}/checkpoints/details/{taken['id']}")
+        self.check_statistics(job, taken["id"], details)
         cluster.cancel(job)
         return details["end_to_end_duration"], status["vertices"][1]["subtasks"]
+
+    def check_statistics(self, job, checkpoint, details):
+        """The same story over Flink's routes, our own and the command line: the source was held up by its consumer."""
+        ours = cluster.get(f"/v2/jobs/{job}/checkpoints/{checkpoint}")
+        source, slow = ours["vertices"]
+        for subtask in source["subtasks"]:
+            self.assertRegex(subtask["waited_for"], "^room in the exchange to subtask [01] of customs$")
+            self.assertGreater(subtask["waited_us"], 0)
+        for subtask in slow["subtasks"]:
+            self.assertNotEqual(subtask["waited_for"], "")
+            self.assertGreater(subtask["start_delay_us"] + subtask["alignment_us"], 0)
+            self.assertLess(subtask["start_delay_us"] + subtask["alignment_us"], 1000 * details["end_to_end_duration"])
+        theirs = cluster.get(f"/jobs/{job}/checkpoints/details/{checkpoint}/subtasks/{slow['id']}")
+        delays = [subtask["start_delay"] for subtask in theirs["subtasks"]]
+        self.assertEqual(delays, [subtask["start_delay_us"] // 1000 for subtask in slow["subtasks"]])
+        summary = theirs["summary"]["start_delay"]
+        self.assertEqual((summary["min"], summary["max"]), (min(delays), max(delays)))
+        self.assertIn(checkpoint, [each["id"] for each in cluster.get(f"/v2/jobs/{job}/checkpoints")["checkpoints"]])
+        shown = cluster.cli("checkpoints", job, str(checkpoint)).stdout
+        self.assertIn(f"checkpoint {checkpoint}: COMPLETED, 4 of 4 subtasks", shown)
+        self.assertIn("room in the exchange to subtask", shown)
+        self.assertIn(" COMPLETED ", cluster.cli("checkpoints", job).stdout)
 
     def test_with_debloating_a_barrier_is_not_stuck_in_full_queues(self):
         plain_ms, plain = self.slow_checkpoint("false")

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <string_view>
 #include <utility>
 
 #include "runtime/core/local_token.h"
@@ -170,6 +171,11 @@ CheckpointsView SampleCheckpoints() {
         subtask.figures.set_sync_us(2'000);
         subtask.figures.set_async_us(15'000);
         subtask.figures.set_alignment_us(3'000);
+        subtask.figures.set_start_delay_us(1'000 * (7 + 10 * i));
+        if (std::string_view(vertex) == kSinkId) {
+          subtask.figures.set_waited_for("subtask 1 of events");
+          subtask.figures.set_waited_us(3'000);
+        }
         subtask.figures.set_written_bytes(100);
         subtask.figures.set_state_bytes(1'000);
       }
