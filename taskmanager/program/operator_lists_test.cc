@@ -9,6 +9,8 @@
 
 #include "runtime/checkpoint/state_changes.h"
 #include "runtime/graph/compile.h"
+#include "taskmanager/worker/restore.h"
+#include "taskmanager/worker/task_handle.h"
 
 namespace penstock::testing {
 namespace {
@@ -100,6 +102,76 @@ TEST_CASE("elements may gain and lose fields; what cannot be read is refused wit
   torn.Add("schema of items", stored.Items("schema of items"));
   Bound<Before> reader;
   CHECK(absl::IsDataLoss(RestoreList(torn, 0, *reader.lists[0])));
+}
+
+struct Both {
+  SplitListState<int64_t> split{"split"};
+  UnionListState<int64_t> all{"all"};
+};
+
+struct Subtask {
+  Subtask() {
+    const OperatorListScope scope(lists);
+    fn.emplace(Both{});
+  }
+  OperatorLists lists;
+  std::optional<Both> fn;
+};
+
+// As a worker does it: what all subtasks hand in stands in a manifest, and each new subtask takes its part.
+std::vector<Subtask> Rescale(const std::vector<Subtask>& from, int parallelism) {
+  proto::Manifest manifest;
+  proto::Vertex& vertex = *manifest.mutable_graph()->add_vertices();
+  vertex.set_id("v");
+  vertex.add_operators()->set_uid("both");
+  TaskInfo info;
+  info.vertex_id = "v";
+  info.parallelism = static_cast<int>(from.size());
+  for (info.subtask = 0; info.subtask < info.parallelism; ++info.subtask) {
+    OperatorStateWriter writer;
+    SnapshotLists(from[info.subtask].lists, writer);
+    TaskSnapshot snapshot;
+    snapshot.operators["both"] = writer.states();
+    proto::SubtaskSnapshot& out = *manifest.add_subtasks();
+    out.set_vertex_id("v");
+    out.set_subtask(info.subtask);
+    out.set_handle(
+        worker::HandleOf(info, snapshot, [](const StateFile&) { return std::string(); }).SerializeAsString());
+  }
+  const auto source = worker::RestoreSource::From(manifest, nullptr);
+  REQUIRE(source.ok());
+  std::vector<Subtask> to(parallelism);
+  info.parallelism = parallelism;
+  for (info.subtask = 0; info.subtask < parallelism; ++info.subtask) {
+    const auto restore = source->For(info, {"both"});
+    REQUIRE(restore.ok());
+    for (const auto& list : to[info.subtask].lists) {
+      REQUIRE(RestoreList((*restore)->operators.at("both"), 0, *list).ok());
+    }
+  }
+  return to;
+}
+
+TEST_CASE("lists are dealt out by kind over 2, 3 and 1 subtasks", "[operator_lists]") {
+  using Values = std::vector<int64_t>;
+  std::vector<Subtask> two(2);
+  two[0].fn->split.set({1, 2, 3});
+  two[1].fn->split.set({4});
+  two[0].fn->all.set({10});
+  two[1].fn->all.set({20});
+
+  std::vector<Subtask> three = Rescale(two, 3);
+  CHECK(three[0].fn->split.values() == Values{1, 4});
+  CHECK(three[1].fn->split.values() == Values{2});
+  CHECK(three[2].fn->split.values() == Values{3});
+  for (Subtask& subtask : three) {
+    CHECK(subtask.fn->all.values() == Values{10, 20});
+    subtask.fn->all.set({subtask.fn->split.values().front()});
+  }
+
+  const std::vector<Subtask> one = Rescale(three, 1);
+  CHECK(one[0].fn->split.values() == Values{1, 4, 2, 3});
+  CHECK(one[0].fn->all.values() == Values{1, 2, 3});
 }
 
 proto::JobGraph GraphOf(std::vector<StateInfo> states) {
