@@ -16,8 +16,8 @@ std::string OperatorText(const proto::Operator& op) {
   if (!op.delivery().empty()) text += "  delivery=" + op.delivery();
   text += "\n";
   for (const proto::StateDeclaration& state : op.states()) {
-    text += fmt::format("          state {} ({}): {} -> {}\n", state.name(), state.kind(), state.key_type(),
-                        state.value_type());
+    text += fmt::format("          state {} ({}): {}{}\n", state.name(), state.kind(),
+                        state.key_type().empty() ? "" : state.key_type() + " -> ", state.value_type());
   }
   return text;
 }

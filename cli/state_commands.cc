@@ -71,8 +71,9 @@ std::string OperatorText(const json& op) {
   }
   text += "\n";
   for (const json& state : op["states"]) {
-    text += fmt::format("      {} {}: {} -> {}{}\n", state.value("kind", ""), state.value("name", ""),
-                        state.value("key_type", ""), state.value("value_type", ""),
+    const std::string key_type = state.value("key_type", "");
+    text += fmt::format("      {} {}: {}{}{}\n", state.value("kind", ""), state.value("name", ""),
+                        key_type.empty() ? "" : key_type + " -> ", state.value("value_type", ""),
                         state.value("ttl_ms", 0) > 0 ? fmt::format(", lives {} ms", state.value("ttl_ms", 0)) : "");
   }
   return text;

@@ -24,6 +24,20 @@ function(penstock_library name)
   set_property(GLOBAL APPEND PROPERTY PENSTOCK_INSTALL_TARGETS penstock_${name})
 endfunction()
 
+# What a test needs in its environment under sanitizers.
+function(penstock_sanitizer_environment test)
+  if(PENSTOCK_SANITIZE)
+    # Crashes are for our own crash handler, which has tests.
+    set(no_signals handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigill=0:handle_sigfpe=0)
+    set(environment
+      "ASAN_OPTIONS=${no_signals}"
+      "UBSAN_OPTIONS=${no_signals}:halt_on_error=1:print_stacktrace=1"
+      # gRPC, Abseil and librdkafka were built without TSan: it does not see by which locks they hand memory over.
+      "TSAN_OPTIONS=${no_signals}:ignore_noninstrumented_modules=1:second_deadlock_stack=1")
+    set_property(TEST ${test} APPEND PROPERTY ENVIRONMENT ${environment})
+  endif()
+endfunction()
+
 # penstock_test(NAME SOURCES a_test.cc ... DEPS target ... [LABELS label ...]): a Catch2 test program in ctest.
 # The label "quick" marks what needs no broker; "broker" what starts a real Kafka or S3 server; "sanitized", besides
 # "quick", what the always lane runs under sanitizers too; "no_tsan" what ThreadSanitizer cannot
@@ -47,15 +61,9 @@ function(penstock_test name)
   endif()
   if(PENSTOCK_SANITIZE)
     math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 5")
-    # Crashes are for our own crash handler, which has tests.
-    set(no_signals handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigill=0:handle_sigfpe=0)
-    set(environment
-      "ASAN_OPTIONS=${no_signals}"
-      "UBSAN_OPTIONS=${no_signals}:halt_on_error=1:print_stacktrace=1"
-      # gRPC, Abseil and librdkafka were built without TSan: it does not see by which locks they hand memory over.
-      "TSAN_OPTIONS=${no_signals}:ignore_noninstrumented_modules=1:second_deadlock_stack=1")
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${environment}")
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+  penstock_sanitizer_environment(${name})
 endfunction()
 
 # penstock_proto(NAME file.proto ... [GRPC]): the static library penstock_NAME with generated code.

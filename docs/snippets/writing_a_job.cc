@@ -123,6 +123,16 @@ struct FirstOfCustomer {
   }
 };
 
+struct Pairs {
+  SplitListState<std::string> waiting{"waiting"};
+
+  void operator()(const Order& order, ProcessContext&, Collector<std::string>& out) {
+    if (waiting.empty()) return waiting.add(order.customer);
+    out.emit(waiting.values().front() + " and " + order.customer);
+    waiting.clear();
+  }
+};
+
 struct Reminder {
   MapState<std::string, int64_t> items{"items", Ttl{.duration = 24h}};
 
@@ -139,6 +149,7 @@ void KeyedState(DataStream<Order> orders) {
   orders.key_by(&Order::customer)
       .process<std::string>("first-of-customer", FirstOfCustomer{})
       .sink("new customers", print::Sink{});
+  orders.process<std::string>(Pairs{}).uid("pairs").sink("pairs", print::Sink{});
   orders.key_by(&Order::customer).process<std::string>("reminders", Reminder{}).sink("reminders", print::Sink{});
 }
 

@@ -20,7 +20,10 @@ struct Table {
   Schema key;
   Schema value;
 
-  std::string ToText() const { return has_schemas ? key.ToText() + " -> " + value.ToText() : types; }
+  std::string ToText() const {
+    if (!has_schemas) return types;
+    return key.kind == TypeKind::kVoid ? value.ToText() : key.ToText() + " -> " + value.ToText();
+  }
 };
 
 struct OperatorStates {
@@ -30,7 +33,9 @@ struct OperatorStates {
 
 using States = std::map<std::string, OperatorStates>;  // by uid
 
-bool HasTable(const std::string& kind) { return kind == "map" || kind == "window"; }
+bool HasTable(const std::string& kind) { 
+  return kind == "map" || kind == "window" || kind == "split list" || kind == "union list";
+}
 
 absl::Status AddState(const proto::StateDeclaration& declared, OperatorStates& to) {
   const bool own_table = HasTable(declared.kind());

@@ -83,7 +83,7 @@ class Compiler {
     if (node.parallelism_max > 0 && parallelism > node.parallelism_max) {
       Error("operator '{}': parallelism {} is above its maximum of {}", node.name, parallelism, node.parallelism_max);
     }
-    if (!node.states.empty() && parallelism > options_.key_groups) {
+    if (node.has_keyed_state() && parallelism > options_.key_groups) {
       Error("operator '{}': parallelism {} is above the number of key groups, {}: raise pipeline.max-parallelism",
             node.name, parallelism, options_.key_groups);
     }

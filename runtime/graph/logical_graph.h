@@ -3,6 +3,7 @@
 #ifndef PENSTOCK_RUNTIME_GRAPH_LOGICAL_GRAPH_H_
 #define PENSTOCK_RUNTIME_GRAPH_LOGICAL_GRAPH_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,6 +19,10 @@ class SinkAdmin;
 enum class Partitioning { kForward, kHash, kRebalance, kBroadcast, kCustom };
 const char* PartitioningName(Partitioning partitioning);
 
+// Kinds of state that belongs to no key.
+inline constexpr char kSplitListKind[] = "split list";
+inline constexpr char kUnionListKind[] = "union list";
+
 struct StateInfo {
   std::string name;
   std::string kind;
@@ -26,6 +31,8 @@ struct StateInfo {
   int64_t ttl_ms = 0;        // 0: for ever
   std::string key_schema;    // Schema::Encode
   std::string value_schema;  // without the time stamp of a TTL
+
+  bool by_key() const { return kind != kSplitListKind && kind != kUnionListKind; }
 };
 
 struct LogicalNode {
@@ -44,6 +51,10 @@ struct LogicalNode {
   bool is_sink = false;
   std::shared_ptr<const OperatorFactory> factory;
   std::vector<std::shared_ptr<const OutputFactory>> outputs;  // by output index
+
+  bool has_keyed_state() const {
+    return std::any_of(states.begin(), states.end(), [](const StateInfo& state) { return state.by_key(); });
+  }
 };
 
 struct LogicalEdge {

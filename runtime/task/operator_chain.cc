@@ -110,7 +110,7 @@ OperatorChain::OperatorChain(const CompiledGraph& graph, const CompiledVertex& v
     contexts_.push_back(std::make_unique<ChainOperatorContext>(*this, node.name, node.uid, *groups_.back(),
                                                                StateOf(restore, node.uid)));
     uids_.push_back(node.uid);
-    has_keyed_state_ = has_keyed_state_ || !node.states.empty();
+    has_keyed_state_ = has_keyed_state_ || node.has_keyed_state();
     operators_.push_back(node.factory->create());
   }
   if (graph.logical->nodes[vertex.nodes.front()].is_source) {

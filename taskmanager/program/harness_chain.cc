@@ -31,7 +31,7 @@ struct HarnessChain::Parts {
     }
     for (const LogicalNode& node : graph.nodes) {
       if (node.is_source && node.id != 0) env.AddError("source '" + node.name + "': a harness has one input, its own");
-      if (!node.states.empty() && info.parallelism > 1) {
+      if (node.has_keyed_state() && info.parallelism > 1) {
         env.AddError("operator '" + node.name + "' keeps state by key: set the harness's parallelism to 1");
       }
     }

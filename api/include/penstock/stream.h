@@ -159,10 +159,13 @@ class DataStream {
     return DataStream<Malformed>(*env_, {{from_.front().node, kMalformedOutput}});
   }
 
-  // Fn takes (const T&, ProcessContext&, Collector<Out>&).
+  // Fn takes (const T&, ProcessContext&, Collector<Out>&), and may have SplitListState and UnionListState members; it
+  // needs a uid then.
   template <class Out, class Fn>
   DataStream<Out> process(Fn fn) {
-    return Add<Out>("process", [fn] { return std::make_unique<ProcessOperator<T, Out, Fn>>(fn); });
+    DataStream<Out> out = Add<Out>("process", [fn] { return std::make_unique<ProcessOperator<T, Out, Fn>>(fn); });
+    out.Node().states = ListsOf(fn);
+    return out;
   }
 
   // ---- time ----
