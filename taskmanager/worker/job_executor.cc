@@ -174,6 +174,23 @@ absl::StatusOr<std::optional<RestoreSource>> JobExecutor::ReadRestore(const prot
   return std::optional<RestoreSource>(std::move(source));
 }
 
+absl::StatusOr<std::vector<std::unique_ptr<ResultPartition>>> JobExecutor::CreatePartitions(
+    const CompiledVertex& vertex, int subtask, const std::shared_ptr<Mailbox>& mailbox) {
+  const ChannelLimit starting_limit =
+      BufferDebloater::StartingLimit(options_.task.debloat, static_cast<uint32_t>(options_.segment_bytes));
+  std::vector<std::unique_ptr<ResultPartition>> partitions;
+  for (const int edge : vertex.out_edges) {
+    const CompiledVertex& to = graph_.vertices[graph_.edges[edge].to];
+    const bool forward = graph_.edges[edge].partitioning == Partitioning::kForward;
+    PENSTOCK_ASSIGN_OR_RETURN(auto partition, ResultPartition::Create(
+                                                  *pool_, forward ? 1 : to.parallelism, *mailbox,
+                                                  [mailbox] { mailbox->Wake(); }, starting_limit));
+    partition->DescribeConsumers(graph_.logical->nodes[to.nodes.front()].name, forward ? subtask : 0);
+    partitions.push_back(std::move(partition));
+  }
+  return partitions;
+}
+
 absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto::CheckpointPlan& plan) {
   std::shared_ptr<Storage> storage;
   if (plan.enabled()) {
@@ -201,27 +218,14 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
   memory_ = std::make_unique<WorkerMemory>(needs.grant_bytes, shares, *pool_, options_.segment_bytes, backends_);
   backends_.SetMemory(shares, needs.stateful_tasks);
   const auto checkpointing = plan.enabled() ? Checkpointing::kOn : Checkpointing::kOff;
-  const ChannelLimit starting_limit =
-      BufferDebloater::StartingLimit(options_.task.debloat, static_cast<uint32_t>(options_.segment_bytes));
   std::set<CheckpointCollector::Subtask> subtasks;
   for (size_t v = 0; v < graph_.vertices.size(); ++v) {
     const CompiledVertex& vertex = graph_.vertices[v];
     for (int subtask = 0; subtask < vertex.parallelism; ++subtask) {
       if (deployment.worker_of[v][subtask] != deployment.own_index) continue;
       auto mailbox = std::make_shared<Mailbox>(clock_);
-      std::vector<std::unique_ptr<ResultPartition>> partitions;
-      for (const int edge : vertex.out_edges) {
-        const int consumers = graph_.edges[edge].partitioning == Partitioning::kForward
-                                  ? 1
-                                  : graph_.vertices[graph_.edges[edge].to].parallelism;
-        PENSTOCK_ASSIGN_OR_RETURN(auto partition,
-                                  ResultPartition::Create(
-                                      *pool_, consumers, *mailbox, [mailbox] { mailbox->Wake(); }, starting_limit));
-        const CompiledVertex& to = graph_.vertices[graph_.edges[edge].to];
-        partition->DescribeConsumers(graph_.logical->nodes[to.nodes.front()].name,
-                                     graph_.edges[edge].partitioning == Partitioning::kForward ? subtask : 0);
-        partitions.push_back(std::move(partition));
-      }
+      PENSTOCK_ASSIGN_OR_RETURN(std::vector<std::unique_ptr<ResultPartition>> partitions,
+                                CreatePartitions(vertex, subtask, mailbox));
       TaskInfo info{graph_.graph.name(),
                     vertex.id,
                     graph_.graph.vertices(static_cast<int>(v)).name(),

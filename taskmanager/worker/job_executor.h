@@ -69,6 +69,8 @@ class JobExecutor final : public TaskExecutor, private TaskListener {
               MetricRegistry& registry);
   struct Deployment;  // what Deploy works out
 
+  absl::StatusOr<std::vector<std::unique_ptr<ResultPartition>>> CreatePartitions(
+      const CompiledVertex& vertex, int subtask, const std::shared_ptr<Mailbox>& mailbox);
   absl::Status CreateTasks(const Deployment& deployment, const proto::CheckpointPlan& plan)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Fills in what `origin` was restored from.
