@@ -87,6 +87,13 @@ void JobActor::CopySavepoint(uint64_t request, RestorePoint point, std::string d
       });
 }
 
+void JobActor::RecordCommits(uint64_t request, std::string name, std::string bytes) {
+  store_->Decide(
+      std::move(name), std::move(bytes),
+      [this, request](bool) { actor_.Post([this, request] { job_.OnCommitsRecorded(request); }); },
+      [this](std::string text) { actor_.Post([this, text = std::move(text)] { job_.OnStorageTrouble(text); }); });
+}
+
 void JobActor::DecideCheckpoint(uint64_t id, std::string name, std::string bytes) {
   store_->Decide(
       std::move(name), std::move(bytes),

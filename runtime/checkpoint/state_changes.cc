@@ -33,7 +33,7 @@ struct OperatorStates {
 
 using States = std::map<std::string, OperatorStates>;  // by uid
 
-bool HasTable(const std::string& kind) { 
+bool HasTable(const std::string& kind) {
   return kind == "map" || kind == "window" || kind == "split list" || kind == "union list";
 }
 

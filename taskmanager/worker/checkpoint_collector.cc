@@ -1,6 +1,7 @@
 #include "taskmanager/worker/checkpoint_collector.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
@@ -101,8 +102,22 @@ void CheckpointCollector::OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot
 
 void CheckpointCollector::OnDone(uint64_t id) {
   MutexLock lock(&mutex_);
+  outcome_ = std::max(outcome_, static_cast<int64_t>(id));
   done_ = std::max(done_, static_cast<int64_t>(id));
   open_.erase(open_.begin(), open_.upper_bound(id));
+}
+
+// Of the newest only: its outcome settles those before it.
+void CheckpointCollector::AskWhenUnknown(uint64_t id) {
+  {
+    MutexLock lock(&mutex_);
+    if (acked_ != static_cast<int64_t>(id) || outcome_ >= acked_) return;
+  }
+  proto::OutcomeAsked asked;
+  asked.mutable_checkpoint()->set_id(id);
+  asked.mutable_checkpoint()->set_generation(generation_);
+  events_.OnOutcomeAsked(std::move(asked));
+  uploader_.PostAfter(std::chrono::milliseconds(kOutcomeAskMs), [this, id] { AskWhenUnknown(id); });
 }
 
 void CheckpointCollector::UploadWhenWhole(uint64_t id) {
@@ -139,6 +154,11 @@ void CheckpointCollector::Upload(uint64_t id, std::map<Subtask, HandedIn> handed
   for (proto::SubtaskSnapshot& subtask : *ack.mutable_subtasks()) {
     subtask.mutable_figures()->set_async_us((clock_.MonotonicNs() - began_ns) / 1000);
   }
+  {
+    MutexLock lock(&mutex_);
+    acked_ = static_cast<int64_t>(id);
+  }
+  uploader_.PostAfter(std::chrono::milliseconds(kOutcomeAskMs), [this, id] { AskWhenUnknown(id); });
   events_.OnCheckpointAck(std::move(ack));
 }
 

@@ -27,6 +27,8 @@
 namespace penstock::worker {
 
 inline constexpr size_t kOpenCheckpointsMax = 4;
+// What was acknowledged and has no outcome after this time is asked for, again and again (protocols.md B3).
+inline constexpr int64_t kOutcomeAskMs = 1'000;
 
 class CheckpointCollector {
  public:
@@ -59,6 +61,8 @@ class CheckpointCollector {
   void UploadWhenWhole(uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Upload(uint64_t id, std::map<Subtask, HandedIn> handed_in, const std::set<Subtask>& finished);
 
+  void AskWhenUnknown(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+
   absl::Status FillAck(uint64_t id, const std::map<Subtask, HandedIn>& handed_in, const std::set<Subtask>& finished,
                        proto::CheckpointAck& ack);
 
@@ -72,6 +76,8 @@ class CheckpointCollector {
   std::map<uint64_t, Open> open_ ABSL_GUARDED_BY(mutex_);
   std::map<Subtask, HandedIn> last_ ABSL_GUARDED_BY(mutex_);  // of subtasks that have ended
   int64_t done_ ABSL_GUARDED_BY(mutex_) = -1;                 // the largest id that is over
+  int64_t outcome_ ABSL_GUARDED_BY(mutex_) = -1;              // the largest id with a known outcome
+  int64_t acked_ ABSL_GUARDED_BY(mutex_) = -1;                // the largest id that was acknowledged
 
   StateUpload upload_;  // the uploader's thread only
   Actor uploader_;      // last: its thread uses all of the above

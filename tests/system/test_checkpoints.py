@@ -73,6 +73,8 @@ class Checkpoints(SystemTest):
         text = self.ok("savepoint", job, os.path.join(self.cluster.folder, "savepoints"))
         location = text.split("Path: ")[1].strip()
         self.assertTrue(location.startswith(self.cluster.folder), location)
+        manifests = sorted(name for _, _, names in os.walk(location) for name in names if len(name.split(".")[0]) == 20)
+        self.assertEqual(manifests, [manifests[0], manifests[0] + ".committed"])
         self.cluster.cancel(job)
         moved = os.path.join(self.cluster.folder, "elsewhere")
         os.rename(location, moved)
