@@ -141,7 +141,9 @@ void JobActor::Publish() {
   changed_ = false;
   published_ms_ = clock_.MonotonicMs();
   drained_published_ = drained;
-  listener_.OnJobSnapshot(job_.Snapshot(), drained);
+  std::shared_ptr<const JobSnapshot> snapshot = job_.Snapshot();
+  if (drained) cluster_.ForgetJob(snapshot->id);
+  listener_.OnJobSnapshot(std::move(snapshot), drained);
 }
 
 void JobActor::Tick() {

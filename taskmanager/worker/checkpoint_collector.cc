@@ -55,14 +55,15 @@ void AddFilesOf(const TaskSnapshot& snapshot, std::vector<StateFilePtr>& files) 
 }  // namespace
 
 CheckpointCollector::CheckpointCollector(std::string generation, std::set<Subtask> subtasks,
-                                         std::shared_ptr<Storage> storage, std::string prefix, BaseDone base_done,
-                                         TaskEvents& events, const Clock& clock)
+                                         std::shared_ptr<Storage> storage, std::string prefix, std::string copies_dir,
+                                         BaseDone base_done, TaskEvents& events, const Clock& clock)
     : generation_(std::move(generation)),
       subtasks_(std::move(subtasks)),
       base_done_(std::move(base_done)),
       events_(events),
       clock_(clock),
       upload_(std::move(storage), std::move(prefix)),
+      copies_(std::move(copies_dir)),
       uploader_("checkpoint", clock) {}
 
 void CheckpointCollector::OnNewBase(const TaskInfo& info, ChainPart base) {
@@ -100,7 +101,12 @@ void CheckpointCollector::OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot
   for (const uint64_t id : ids) UploadWhenWhole(id);
 }
 
-void CheckpointCollector::OnDone(uint64_t id) {
+void CheckpointCollector::OnDecided(uint64_t id) {
+  OnAborted(id);
+  uploader_.Post([this, id] { copies_.OnDecided(id); });
+}
+
+void CheckpointCollector::OnAborted(uint64_t id) {
   MutexLock lock(&mutex_);
   outcome_ = std::max(outcome_, static_cast<int64_t>(id));
   done_ = std::max(done_, static_cast<int64_t>(id));
@@ -179,6 +185,7 @@ absl::Status CheckpointCollector::FillAck(uint64_t id, const std::map<Subtask, H
     out.mutable_figures()->set_written_bytes(written_bytes[subtask]);
   }
   upload_.Retain(files);
+  copies_.Keep(id, files);
   return absl::OkStatus();
 }
 

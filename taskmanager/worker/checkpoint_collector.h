@@ -21,6 +21,7 @@
 #include "runtime/core/mutex.h"
 #include "runtime/task/task_info.h"
 #include "runtime/task/task_snapshot.h"
+#include "taskmanager/worker/local_copies.h"
 #include "taskmanager/worker/state_upload.h"
 #include "taskmanager/worker/task_executor.h"
 
@@ -37,16 +38,19 @@ class CheckpointCollector {
   // Told on the uploader's thread what became of a base.
   using BaseDone = std::function<void(const TaskInfo& task, uint64_t base_id, bool durable)>;
 
-  // subtasks: all of this worker. prefix: of the objects this worker writes. events and clock outlive the collector.
+  // subtasks: all of this worker. prefix: of the objects this worker writes. copies_dir: of LocalCopies. events and
+  // clock outlive the collector.
   CheckpointCollector(std::string generation, std::set<Subtask> subtasks, std::shared_ptr<Storage> storage,
-                      std::string prefix, BaseDone base_done, TaskEvents& events, const Clock& clock);
+                      std::string prefix, std::string copies_dir, BaseDone base_done, TaskEvents& events,
+                      const Clock& clock);
   ~CheckpointCollector() { uploader_.Stop(); }
 
   void OnTrigger(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool last) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnNewBase(const TaskInfo& info, ChainPart base);
-  // Decided or given up: nothing up to this id is gathered any more.
-  void OnDone(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Nothing up to this id is gathered any more.
+  void OnDecided(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnAborted(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   struct HandedIn {
@@ -79,8 +83,9 @@ class CheckpointCollector {
   int64_t outcome_ ABSL_GUARDED_BY(mutex_) = -1;              // the largest id with a known outcome
   int64_t acked_ ABSL_GUARDED_BY(mutex_) = -1;                // the largest id that was acknowledged
 
-  StateUpload upload_;  // the uploader's thread only
-  Actor uploader_;      // last: its thread uses all of the above
+  StateUpload upload_;  // the uploader's thread only, as are the copies
+  LocalCopies copies_;
+  Actor uploader_;  // last: its thread uses all of the above
 };
 
 }  // namespace penstock::worker

@@ -171,7 +171,8 @@ absl::StatusOr<std::optional<RestoreSource>> JobExecutor::ReadRestore(const prot
                      .cluster_id = manifest.cluster_id(),
                      .job_uid = manifest.job_uid(),
                      .committed = plan.restore_committed()};
-  PENSTOCK_ASSIGN_OR_RETURN(RestoreSource source, RestoreSource::From(manifest, std::move(storage)));
+  PENSTOCK_ASSIGN_OR_RETURN(RestoreSource source,
+                            RestoreSource::From(manifest, std::move(storage), options_.copies_dir));
   return std::optional<RestoreSource>(std::move(source));
 }
 
@@ -277,7 +278,7 @@ void JobExecutor::MakeCollector(const Deployment& deployment, const proto::Check
   generation_ = plan.generation();
   commits_ = std::make_unique<CommitTracker>(subtasks);
   collector_ = std::make_unique<CheckpointCollector>(
-      plan.generation(), std::move(subtasks), std::move(storage), std::move(prefix),
+      plan.generation(), std::move(subtasks), std::move(storage), std::move(prefix), options_.copies_dir,
       [this](const TaskInfo& info, uint64_t base_id, bool durable) { OnBaseDone(info, base_id, durable); }, events_,
       clock_);
 }
@@ -442,7 +443,7 @@ void JobExecutor::TriggerCheckpoint(const proto::TriggerCheckpoint& trigger) {
 void JobExecutor::OnDecided(const proto::CheckpointDecided& decided) {
   MutexLock lock(&mutex_);
   if (collector_ == nullptr) return;
-  collector_->OnDone(decided.checkpoint().id());
+  collector_->OnDecided(decided.checkpoint().id());
   for (const auto& [key, task] : tasks_) task->OnDecided(decided.checkpoint().id());
   AckDecision(commits_->OnDecided(decided.checkpoint().id()));
 }
@@ -450,7 +451,7 @@ void JobExecutor::OnDecided(const proto::CheckpointDecided& decided) {
 void JobExecutor::OnAborted(const proto::CheckpointAborted& aborted) {
   MutexLock lock(&mutex_);
   if (collector_ == nullptr) return;
-  collector_->OnDone(aborted.checkpoint().id());
+  collector_->OnAborted(aborted.checkpoint().id());
   for (const auto& [key, task] : tasks_) task->OnAborted(aborted.checkpoint().id());
 }
 

@@ -38,7 +38,8 @@ struct JobExecutorOptions {
   int64_t network_memory_bytes = 64 << 20;
   int32_t segment_bytes = 32 << 10;
   TaskOptions task;
-  std::string work_dir;  // for state that does not stay in memory; empty: all of it stays
+  std::string work_dir;    // for state that does not stay in memory; empty: all of it stays
+  std::string copies_dir;  // for copies of the state that outlive this worker; empty: none
   StateOptions state;
   MissingMarker missing_marker = MissingMarker::kFail;
   StorageOptions storage;
