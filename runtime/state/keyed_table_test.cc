@@ -58,7 +58,7 @@ TEST_CASE("the keys of a group are found in both tiers", "[state]") {
   KeyedTable<std::string, int> table(Spec());
   REQUIRE(backend.Register(table).ok());
   REQUIRE(backend.Start({}).ok());
-  const KeyHasher<std::string> hasher;
+  KeyHasher<std::string> hasher;
   std::set<std::string> expected;
   for (int i = 0; i < 3000; ++i) {
     const std::string key = "k" + std::to_string(i);

@@ -105,11 +105,39 @@ TEST_CASE("time behind two inputs is the minimum of both, and timers go by it", 
   }
 }
 
+TEST_CASE("a stream without time holds none back", "[connected]") {
+  for (const bool restores : {false, true}) {
+    Harness<Sale> harness({.restore_after_each_step = restores});
+    auto prices = harness.add_input<Price>();
+    auto out = harness.output(harness.input()
+                                  .key_by(&Sale::item)
+                                  .connect(prices.stream().without_time().broadcast())
+                                  .process<std::string>("till", Till{}));
+    prices.push({"tea", 3});
+    harness.push({"tea", 1}, 5);
+    out.clear();
+    prices.watermark(3);  // swallowed
+    harness.watermark(15);
+    CHECK(out.values() == Strings{"tea closes at 15 of 1"});
+    CHECK(out.watermark() == 15);
+    prices.push({"", 0});
+    CHECK_FALSE(out.idle());
+    harness.push({"tea", 1}, 20);
+    CHECK(out.values().size() == 1);  // there are no prices any more
+    harness.finish();
+    CHECK(out.watermark() == kMaxWatermark);
+  }
+}
+
 TEST_CASE("the end of both inputs fires what waits", "[connected]") {
   TillHarness test(false);
   test.prices.push({"tea", 3});
   test.harness.push({"tea", 1}, 5);
+  test.harness.idle();
+  test.prices.idle();
+  CHECK(test.out.idle());
   test.harness.finish();
+  CHECK_FALSE(test.out.idle());
   CHECK(test.out.values() == Strings{"tea 3", "tea closes at 15 of 1"});
 }
 

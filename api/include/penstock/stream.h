@@ -205,6 +205,11 @@ class DataStream {
                   [strategy] { return std::make_unique<WatermarkOperator<T, TimeOf>>(strategy); });
   }
 
+  // Says nothing about time: a stream that is connected or united with this one goes by its own time alone.
+  DataStream without_time() {
+    return Add<T>("without time", nullptr, [] { return std::make_unique<TimelessOperator<T>>(); });
+  }
+
   // ---- how records are dealt to the next operator ----
   DataStream union_with(const DataStream& other) const {
     Upstreams all = from_;
