@@ -10,6 +10,7 @@
 
 #include "cli/child.h"
 #include "cli/exit_codes.h"
+#include "cli/state_commands.h"
 #include "jobmanager/rest/testing/fake_cluster.h"
 #include "runtime/checkpoint/manifest.h"
 #include "runtime/core/bundle.h"
@@ -310,6 +311,43 @@ TEST_CASE("rescale plans the job's own program again and waits until it runs", "
   cli.cluster.ShowJob(JobState::kFinished);
   CHECK(cli.Run({"rescale", kJobId, "-p", "5"}).exit_code == kExitRefused);
   CHECK(cli.Run({"rescale", kJobId, "-p", "0"}).exit_code == kExitUsage);
+}
+
+TEST_CASE("state inspect counts elements of state without keys, not their schemas", "[cli]") {
+  proto::Manifest manifest;
+  proto::Vertex& vertex = *manifest.mutable_graph()->add_vertices();
+  vertex.set_id("v");
+  proto::Operator& op = *vertex.add_operators();
+  op.set_uid("keeper");
+  proto::TaskHandle handle;
+  proto::OperatorHandle& kept = *handle.add_operators();
+  kept.set_uid("keeper");
+  for (const std::string kind : {"split list", "broadcast"}) {
+    proto::StateDeclaration& declared = *op.add_states();
+    declared.set_kind(kind);
+    declared.set_name(kind + "!");
+    proto::OperatorStateHandle& state = *kept.add_states();
+    state.set_name(declared.name());
+    state.set_kind(kind == "broadcast" ? proto::OperatorStateHandle::BROADCAST : proto::OperatorStateHandle::SPLIT);
+    for (const char* item : {"123", "4"}) state.add_items(item);
+    proto::OperatorStateHandle& schema = *kept.add_states();
+    schema.set_name("schema of " + declared.name());
+    schema.set_kind(proto::OperatorStateHandle::BROADCAST);
+    schema.add_items("some bytes");
+  }
+  for (int i = 0; i < 3; ++i) {
+    proto::SubtaskSnapshot& subtask = *manifest.add_subtasks();
+    subtask.set_vertex_id("v");
+    subtask.set_subtask(i);
+    subtask.set_handle(handle.SerializeAsString());
+  }
+  const json described = DescribeManifest(manifest)["vertices"][0]["operators"][0];
+  INFO(described);
+  CHECK(described["items"] == 8);
+  CHECK(described["item_bytes"] == 16);
+  CHECK(described["states"][0]["items"] == 6);
+  CHECK(described["states"][1]["items"] == 2);  // of each subtask
+  CHECK(described["states"][1]["item_bytes"] == 4);
 }
 
 TEST_CASE("state inspect and savepoint diff read a savepoint by themselves", "[cli]") {

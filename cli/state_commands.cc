@@ -11,15 +11,32 @@
 #include "runtime/checkpoint/savepoint_path.h"
 #include "runtime/checkpoint/state_changes.h"
 #include "runtime/core/status.h"
+#include "runtime/graph/logical_graph.h"
 
 namespace penstock::cli {
 namespace {
 
 using nlohmann::json;
 
-struct OperatorSums {
-  int64_t items = 0;  // of what the operator keeps itself
+struct ItemSums {
+  int64_t items = 0;
   int64_t bytes = 0;
+
+  void Add(const ItemSums& other) {
+    items += other.items;
+    bytes += other.bytes;
+  }
+};
+
+// Of what an operator keeps itself, without the schemas beside it.
+struct OperatorSums {
+  std::map<std::string, ItemSums> states;  // by name, of all subtasks; what is alike in all of them once
+
+  ItemSums All() const {
+    ItemSums all;
+    for (const auto& [name, sums] : states) all.Add(sums);
+    return all;
+  }
 };
 
 struct VertexSums {
@@ -39,8 +56,11 @@ std::map<std::string, VertexSums> SumsOf(const proto::Manifest& manifest) {
     for (const proto::OperatorHandle& op : handle.operators()) {
       OperatorSums& of = vertex.operators[op.uid()];
       for (const proto::OperatorStateHandle& state : op.states()) {
-        of.items += state.items_size();
-        for (const std::string& item : state.items()) of.bytes += static_cast<int64_t>(item.size());
+        const bool alike = state.kind() == proto::OperatorStateHandle::BROADCAST;
+        if (alike && (state.name().starts_with(kSchemaItemPrefix) || of.states.contains(state.name()))) continue;
+        ItemSums items{state.items_size(), 0};
+        for (const std::string& item : state.items()) items.bytes += static_cast<int64_t>(item.size());
+        of.states[state.name()].Add(items);
       }
     }
   }
@@ -48,6 +68,8 @@ std::map<std::string, VertexSums> SumsOf(const proto::Manifest& manifest) {
 }
 
 json DescribeOperator(const proto::Operator& op, const VertexSums& sums) {
+  const auto found = sums.operators.find(op.uid());
+  const OperatorSums of = found == sums.operators.end() ? OperatorSums() : found->second;
   json states = json::array();
   for (const proto::StateDeclaration& state : op.states()) {
     states.push_back({{"name", state.name()},
@@ -55,12 +77,14 @@ json DescribeOperator(const proto::Operator& op, const VertexSums& sums) {
                       {"key_type", state.key_type()},
                       {"value_type", state.value_type()},
                       {"ttl_ms", state.ttl_ms()}});
+    if (const auto items = of.states.find(state.name()); items != of.states.end()) {
+      states.back()["items"] = items->second.items;
+      states.back()["item_bytes"] = items->second.bytes;
+    }
   }
-  json described = {{"uid", op.uid()}, {"name", op.name()}, {"kind", op.kind()}, {"states", std::move(states)}};
-  const auto of = sums.operators.find(op.uid());
-  described["items"] = of == sums.operators.end() ? 0 : of->second.items;
-  described["item_bytes"] = of == sums.operators.end() ? 0 : of->second.bytes;
-  return described;
+  const ItemSums all = of.All();
+  return {{"uid", op.uid()},    {"name", op.name()},      {"kind", op.kind()}, {"states", std::move(states)},
+          {"items", all.items}, {"item_bytes", all.bytes}};
 }
 
 std::string OperatorText(const json& op) {
@@ -72,11 +96,29 @@ std::string OperatorText(const json& op) {
   text += "\n";
   for (const json& state : op["states"]) {
     const std::string key_type = state.value("key_type", "");
-    text += fmt::format("      {} {}: {}{}{}\n", state.value("kind", ""), state.value("name", ""),
+    text += fmt::format("      {} {}: {}{}{}", state.value("kind", ""), state.value("name", ""),
                         key_type.empty() ? "" : key_type + " -> ", state.value("value_type", ""),
                         state.value("ttl_ms", 0) > 0 ? fmt::format(", lives {} ms", state.value("ttl_ms", 0)) : "");
+    if (state.contains("items")) {
+      text += fmt::format(", {} items, {}{}", state.value("items", int64_t{0}),
+                          SizeText(state.value("item_bytes", int64_t{0})),
+                          state.value("kind", "") == kBroadcastKind ? " in each subtask" : "");
+    }
+    text += "\n";
   }
   return text;
+}
+
+std::string TableText(const json& table) {
+  const std::string key = table.value("key", "");
+  const std::string of = fmt::format("{} of {}", table.value("table", ""), table.value("uid", ""));
+  const std::string value_size = SizeText(table.value("value_bytes", int64_t{0}));
+  if (key.empty()) {
+    return fmt::format("  {} {}: {} elements, {}; {}\n", table.value("kind", ""), of, table.value("keys", int64_t{0}),
+                       value_size, table.value("value", ""));
+  }
+  return fmt::format("  table {}: {} keys, {} of keys, {} of values; {} -> {}\n", of, table.value("keys", int64_t{0}),
+                     SizeText(table.value("key_bytes", int64_t{0})), value_size, key, table.value("value", ""));
 }
 
 std::string InspectText(const json& described) {
@@ -94,10 +136,7 @@ std::string InspectText(const json& described) {
     for (const json& op : vertex["operators"]) text += OperatorText(op);
   }
   for (const json& table : described.value("tables", json::array())) {
-    text += fmt::format(
-        "  table {} of {}: {} keys, {} of keys, {} of values; {} -> {}\n", table.value("table", ""),
-        table.value("uid", ""), table.value("keys", int64_t{0}), SizeText(table.value("key_bytes", int64_t{0})),
-        SizeText(table.value("value_bytes", int64_t{0})), table.value("key", ""), table.value("value", ""));
+    text += TableText(table);
   }
   return text;
 }

@@ -23,6 +23,16 @@ struct CountClicks {
   }
 };
 
+struct Allowed {
+  BroadcastState<std::string, bool> blocked{"blocked"};
+  void process(const Click& click, ProcessContext&, Collector<std::string>& out) {
+    if (!blocked.contains(click.user)) out.emit(click.user);
+  }
+  void process_broadcast(const std::string& user, BroadcastContext& context, Collector<std::string>&) {
+    blocked.put(context, user, true);
+  }
+};
+
 absl::StatusOr<Click> ParseClick(const std::string& line) {
   if (line.empty()) return absl::InvalidArgumentError("an empty line");
   return Click{.user = line};
@@ -47,6 +57,19 @@ TEST_CASE("A keyed function, its state and its metrics") {
   CHECK(out.records()[2].timestamp == 1'000);
   CHECK(*harness.state<int64_t>("counts", "ann", "clicks") == 2);
   CHECK(harness.metric("counts.all") == 3);
+}
+
+TEST_CASE("Two inputs") {
+  testing::Harness<Click> harness;
+  auto blocked = harness.add_input<std::string>();
+  auto out = harness.output(harness.input()
+                                .connect(blocked.stream().without_time().broadcast())
+                                .process<std::string>(Allowed{})
+                                .uid("allowed"));
+  harness.push({.user = "ann"});
+  blocked.push("ann");
+  harness.push({.user = "ann"});
+  CHECK(out.values() == std::vector<std::string>{"ann"});
 }
 
 TEST_CASE("A window, with watermarks given by hand") {

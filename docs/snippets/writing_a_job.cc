@@ -153,6 +153,57 @@ void KeyedState(DataStream<Order> orders) {
   orders.key_by(&Order::customer).process<std::string>("reminders", Reminder{}).sink("reminders", print::Sink{});
 }
 
+struct Offer {
+  std::string item;
+  int64_t percent = 0;
+};
+struct Payment {
+  std::string customer;
+  int64_t cents = 0;
+};
+
+struct Offers {
+  BroadcastState<std::string, int64_t> percents{"percents"};  // by item
+  MapState<std::string, int64_t> bought{"bought"};
+
+  void process(const Order& order, KeyedContext<std::string>& context, Collector<std::string>& out) {
+    for (const std::string& item : order.items) {
+      bought.put(item, order.time_ms);
+      const int64_t* const percent = percents.find(item);
+      if (percent != nullptr) out.emit(fmt::format("{} saves {}% on {}", context.key(), *percent, item));
+    }
+  }
+  void process_broadcast(const Offer& offer, KeyedBroadcastContext<std::string>& context, Collector<std::string>& out) {
+    percents.put(context, offer.item, offer.percent);
+    context.for_each_key([&](const std::string& customer) {
+      if (bought.contains(offer.item)) out.emit(fmt::format("tell {} of {}", customer, offer.item));
+    });
+  }
+};
+
+struct Balance {
+  ValueState<int64_t> cents{"cents"};
+
+  void process1(const Order& order, KeyedContext<std::string>&, Collector<std::string>&) {
+    cents.mutable_value() += order.cents;
+  }
+  void process2(const Payment& payment, KeyedContext<std::string>& context, Collector<std::string>& out) {
+    cents.mutable_value() -= payment.cents;
+    if (cents.value() == 0) out.emit(context.key() + " owes nothing");
+  }
+};
+
+void TwoStreams(DataStream<Order> orders, DataStream<Offer> offers, DataStream<Payment> payments) {
+  orders.key_by(&Order::customer)
+      .connect(offers.without_time().broadcast())
+      .process<std::string>("offers", Offers{})
+      .sink("tips", print::Sink{});
+  orders.key_by(&Order::customer)
+      .connect(payments.key_by(&Payment::customer))
+      .process<std::string>("balance", Balance{})
+      .sink("paid", print::Sink{});
+}
+
 void Distribution(DataStream<Order> shop, DataStream<Order> web) {
   auto all = shop.union_with(web);
   all.rebalance().map([](const Order& order) { return order.cents; }).parallelism(4).sink("a", discard::Sink{});

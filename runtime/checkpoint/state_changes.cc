@@ -34,7 +34,7 @@ struct OperatorStates {
 using States = std::map<std::string, OperatorStates>;  // by uid
 
 bool HasTable(const std::string& kind) {
-  return kind == "map" || kind == "window" || kind == "split list" || kind == "union list";
+  return kind == "map" || kind == "window" || kind == "split list" || kind == "union list" || kind == "broadcast";
 }
 
 absl::Status AddState(const proto::StateDeclaration& declared, OperatorStates& to) {

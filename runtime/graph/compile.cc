@@ -96,6 +96,10 @@ class Compiler {
     std::set<std::string> states;
     for (const StateInfo& state : node.states) {
       if (!states.insert(state.name).second) Error("operator '{}' declares state '{}' twice", node.name, state.name);
+      if (!state.by_key() && state.name.starts_with(kSchemaItemPrefix)) {
+        Error("operator '{}': no state's name may begin with '{}', as '{}' does", node.name, kSchemaItemPrefix,
+              state.name);
+      }
     }
   }
 

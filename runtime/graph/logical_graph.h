@@ -22,6 +22,9 @@ const char* PartitioningName(Partitioning partitioning);
 // Kinds of state that belongs to no key.
 inline constexpr char kSplitListKind[] = "split list";
 inline constexpr char kUnionListKind[] = "union list";
+inline constexpr char kBroadcastKind[] = "broadcast";
+// What an operator keeps of such a state's schema has the state's name behind this.
+inline constexpr char kSchemaItemPrefix[] = "schema of ";
 
 struct StateInfo {
   std::string name;
@@ -32,7 +35,7 @@ struct StateInfo {
   std::string key_schema;    // Schema::Encode
   std::string value_schema;  // without the time stamp of a TTL
 
-  bool by_key() const { return kind != kSplitListKind && kind != kUnionListKind; }
+  bool by_key() const { return kind != kSplitListKind && kind != kUnionListKind && kind != kBroadcastKind; }
 };
 
 struct LogicalNode {
@@ -45,6 +48,7 @@ struct LogicalNode {
   int parallelism_max = 0;  // 0: no limit of its own
   std::string output_type;
   std::vector<StateInfo> states;
+  bool has_timers = false;                      // of its keys
   std::string delivery;                         // sinks
   std::shared_ptr<const SinkAdmin> sink_admin;  // sinks with transactions; opaque here
   bool is_source = false;
@@ -53,7 +57,8 @@ struct LogicalNode {
   std::vector<std::shared_ptr<const OutputFactory>> outputs;  // by output index
 
   bool has_keyed_state() const {
-    return std::any_of(states.begin(), states.end(), [](const StateInfo& state) { return state.by_key(); });
+    return has_timers ||
+           std::any_of(states.begin(), states.end(), [](const StateInfo& state) { return state.by_key(); });
   }
 };
 

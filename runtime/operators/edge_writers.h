@@ -137,10 +137,28 @@ class FanOut final : public FanOutBase, public Receiver<T> {
 };
 
 template <class T>
+class MergedInput final : public Receiver<T> {
+ public:
+  MergedInput(ReceiverBase* to, std::shared_ptr<TimeMerge> merge)
+      : to_(static_cast<Receiver<T>*>(to)), merge_(std::move(merge)), number_(merge_->AddInput()) {}
+  void OnRecord(const T& value, TimestampMs timestamp) override { to_->OnRecord(value, timestamp); }
+  void OnWatermark(TimestampMs watermark) override { merge_->OnWatermark(number_, watermark); }
+  void OnIdle(bool idle) override { merge_->OnIdle(number_, idle); }
+
+ private:
+  Receiver<T>* const to_;
+  const std::shared_ptr<TimeMerge> merge_;
+  const int number_;
+};
+
+template <class T>
 std::shared_ptr<const OutputFactory> MakeOutputFactory() {
   return std::make_shared<OutputFactory>(
       OutputFactory{[] { return std::make_unique<TypedRecordReader<T>>(); },
-                    [](std::vector<ReceiverBase*> to) { return std::make_unique<FanOut<T>>(to); }});
+                    [](std::vector<ReceiverBase*> to) { return std::make_unique<FanOut<T>>(to); },
+                    [](ReceiverBase* to, std::shared_ptr<TimeMerge> merge) {
+                      return std::make_unique<MergedInput<T>>(to, std::move(merge));
+                    }});
 }
 
 }  // namespace penstock

@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "runtime/operators/collector.h"
+#include "runtime/operators/plain_state.h"
 #include "runtime/operators/unary_operator.h"
 #include "runtime/record/serde.h"
 
@@ -68,8 +69,8 @@ struct FlatMapResult<absl::StatusOr<T>> : StatusOrResult<T> {};
 template <class In, class Out, class Fn>
 class FlatMapOperator final : public UnaryOperator<In, Out> {
  public:
-  FlatMapOperator(Fn fn, std::shared_ptr<const FlatMapSettings> settings)
-      : fn_(std::move(fn)), settings_(std::move(settings)), collector_(nullptr) {}
+  FlatMapOperator(const Fn& fn, std::shared_ptr<const FlatMapSettings> settings)
+      : fn_(fn), settings_(std::move(settings)), collector_(nullptr) {}
 
   void SetOutput(int output, ReceiverBase* receiver) override {
     if (output == kMalformedOutput) {
@@ -81,8 +82,7 @@ class FlatMapOperator final : public UnaryOperator<In, Out> {
   }
   absl::Status Open(OperatorContext& context) override {
     this->context_ = &context;
-    OpenFunction(fn_, this->context_);
-    return absl::OkStatus();
+    return fn_.Open(context);
   }
   void OnWatermark(TimestampMs watermark) override {
     this->out_->OnWatermark(watermark);
@@ -95,13 +95,14 @@ class FlatMapOperator final : public UnaryOperator<In, Out> {
   void OnRecord(const In& value, TimestampMs timestamp) override {
     if constexpr (std::is_invocable_v<Fn&, const In&, Collector<Out>&>) {
       collector_.set_timestamp(timestamp);
-      CallUser(this->context_, [&] { std::invoke(fn_, value, collector_); });
+      CallUser(this->context_, [&] { std::invoke(*fn_, value, collector_); });
     } else {
-      const auto result = CallUser(this->context_, [&] { return std::invoke(fn_, value); });
+      const auto result = CallUser(this->context_, [&] { return std::invoke(*fn_, value); });
       Emit(result, value, timestamp);
     }
   }
-  void Close() override { CloseFunction(fn_); }
+  absl::Status Snapshot(const Barrier&, OperatorStateWriter& state) override { return fn_.Snapshot(state); }
+  void Close() override { fn_.Close(); }
 
  private:
   template <class R>
@@ -148,7 +149,7 @@ class FlatMapOperator final : public UnaryOperator<In, Out> {
     }
   }
 
-  Fn fn_;
+  PlainFunction<Fn> fn_;
   const std::shared_ptr<const FlatMapSettings> settings_;
   Collector<Out> collector_;
   Receiver<Malformed>* malformed_ = nullptr;

@@ -46,6 +46,32 @@ class WatermarkOperator final : public UnaryOperator<T, T> {
   std::optional<SplitClock> clock_;
 };
 
+// A stream that says nothing about time: idle to whoever comes after it, whatever was said further up, but for the end
+// of time.
+template <class T>
+class TimelessOperator final : public UnaryOperator<T, T> {
+ public:
+  void OnRecord(const T& value, TimestampMs timestamp) override {
+    Tell();
+    this->out_->OnRecord(value, timestamp);
+  }
+  void OnTick(int64_t) override { Tell(); }
+  void OnWatermark(TimestampMs watermark) override {
+    if (watermark != kMaxWatermark) return;
+    told_ = true;
+    this->out_->OnIdle(false);
+    this->out_->OnWatermark(watermark);
+  }
+  void OnIdle(bool) override {}
+
+ private:
+  void Tell() {
+    if (!std::exchange(told_, true)) this->out_->OnIdle(true);
+  }
+
+  bool told_ = false;
+};
+
 }  // namespace penstock
 
 #endif  // PENSTOCK_RUNTIME_OPERATORS_WATERMARKS_H_

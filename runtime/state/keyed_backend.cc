@@ -169,6 +169,21 @@ bool KeyedBackend::ReadCold(uint32_t table, uint32_t key_group, std::string_view
   return false;
 }
 
+absl::Status KeyedBackend::ScanCold(uint32_t table, uint32_t key_group,
+                                    const std::function<bool(std::string_view key)>& visit) {
+  PENSTOCK_RETURN_IF_ERROR(options_.cold->Flush());
+  bool good = true;
+  PENSTOCK_RETURN_IF_ERROR(options_.cold->Scan(
+      table, key_group, "", [&](std::string_view key, std::string_view) { return good = visit(key); }));
+  if (!good) return DataLoss("a key of operator {} does not decode", tables_[table]->spec().Label());
+  return absl::OkStatus();
+}
+
+void KeyedBackend::ChargeState(int64_t delta_bytes) {
+  charged_bytes_ += delta_bytes;
+  TellBudget();
+}
+
 void KeyedBackend::WriteAhead(size_t keep) {
   while (segment_dirty_.size() > keep) {
     const Dirty dirty = segment_dirty_.front();
@@ -216,7 +231,8 @@ void KeyedBackend::BoundFoldList() {
 
 void KeyedBackend::TellBudget() {
   HotBudget* const budget = options_.budget.get();
-  const auto lists = static_cast<int64_t>((fold_dirty_.size() + segment_dirty_.size()) * sizeof(Dirty));
+  const int64_t lists =
+      static_cast<int64_t>((fold_dirty_.size() + segment_dirty_.size()) * sizeof(Dirty)) + charged_bytes_;
   const int64_t bytes_max =
       budget != nullptr ? budget->bytes_max.load(std::memory_order_relaxed) : options_.hot_bytes_max;
   if (options_.cold != nullptr && bytes_max > 0) hot_bytes_limit_ = std::max(bytes_max - lists, bytes_max / 2);

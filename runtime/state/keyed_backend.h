@@ -82,6 +82,9 @@ class KeyedBackend {
   // ---- for operators ----
   // Takes the table in and gives it its id. InvalidArgument for a name that is taken.
   absl::Status Register(TableBase& table);
+  // State beside the tables counts against their budget, so that they make room for it. delta_bytes: since the last
+  // call.
+  void ChargeState(int64_t delta_bytes);
   KeyGroupRange range() const { return options_.range; }
   uint32_t key_groups() const { return options_.key_groups; }
   const Clock& clock() const { return *options_.clock; }
@@ -118,6 +121,8 @@ class KeyedBackend {
   void AppendDeleteNamespace(uint32_t table, uint32_t key_group, int64_t ns);
   // Through to the cold tier. False: absent (or an error, see status()).
   bool ReadCold(uint32_t table, uint32_t key_group, std::string_view key, std::string* value);
+  // The keys a table has in the cold tier, in a key group; visit says false for one that does not decode.
+  absl::Status ScanCold(uint32_t table, uint32_t key_group, const std::function<bool(std::string_view key)>& visit);
   void NoteMemory(int64_t delta_bytes) { hot_bytes_ += delta_bytes; }
   void NoteEvicted() { ++evicted_entries_; }
   void Fail(const absl::Status& status) {
@@ -167,6 +172,7 @@ class KeyedBackend {
 
   int64_t hot_bytes_ = 0;
   int64_t hot_bytes_limit_ = INT64_MAX;
+  int64_t charged_bytes_ = 0;
   size_t evict_next_table_ = 0;
   int64_t evicted_entries_ = 0;
   int64_t cold_reads_ = 0;

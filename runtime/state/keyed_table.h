@@ -4,6 +4,7 @@
 #ifndef PENSTOCK_RUNTIME_STATE_KEYED_TABLE_H_
 #define PENSTOCK_RUNTIME_STATE_KEYED_TABLE_H_
 
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -77,6 +78,19 @@ class KeyedTable final : public HotTable<K, V, Codec> {
     return absl::OkStatus();
   }
   void ExpectCold() override { cold_used_ = true; }
+  void CollectKeys(uint32_t key_group, std::set<std::string>& keys) override {
+    const HashIndex& index = IndexAt(key_group);
+    for (size_t at = 0; at < index.slots(); ++at) {
+      const uint32_t slot = index.EntryAt(at);
+      if (slot != kNone) keys.emplace(this->EncodeKey(0, this->key(slot)));
+    }
+    if (!cold_used_) return;
+    const absl::Status status = this->backend().ScanCold(this->id(), key_group, [&](std::string_view key) {
+      keys.emplace(key);
+      return true;
+    });
+    if (!status.ok()) this->backend().Fail(status);
+  }
 
   // Erases expired entries among the next so many; expired(value) says which.
   void SweepExpired(int entries) override {

@@ -2,8 +2,11 @@
 
 #include <catch2/catch.hpp>
 #include <random>
+#include <set>
 #include <string>
 #include <unordered_map>
+
+#include "runtime/state/testing/backends.h"
 
 namespace penstock {
 namespace {
@@ -45,6 +48,47 @@ TEST_CASE("KeyedTable does what a map does, over random operations", "[state]") 
     }
     REQUIRE(table.entries() == static_cast<int64_t>(model.size()));
   }
+}
+
+TEST_CASE("the keys of a group are found in both tiers", "[state]") {
+  const auto kind = GENERATE(state_testing::BackendKind::kHashmap, state_testing::BackendKind::kRocksdb);
+  INFO(state_testing::Name(kind));
+  state_testing::BackendMaker maker(kind);
+  KeyedBackend backend(maker.Options({0, 7}, 7));
+  KeyedTable<std::string, int> table(Spec());
+  REQUIRE(backend.Register(table).ok());
+  REQUIRE(backend.Start({}).ok());
+  KeyHasher<std::string> hasher;
+  std::set<std::string> expected;
+  for (int i = 0; i < 3000; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    backend.MakeRoom();
+    const uint32_t slot = table.FindOrInsert(hasher(key), key);
+    if (i % 3 == 0) table.Erase(slot);
+    if (i % 100 == 0) REQUIRE(backend.Trickle().ok());
+    if (i % 3 != 0) expected.insert(key);
+  }
+  for (int i = 0; i < 3000; i += 5) {  // some of them evicted by now
+    const std::string key = "k" + std::to_string(i);
+    const uint32_t slot = table.Find(hasher(key), key);
+    if (slot != table.kNone) table.Erase(slot);
+    expected.erase(key);
+  }
+  if (kind == state_testing::BackendKind::kRocksdb) CHECK(backend.ReadFigures().evicted_entries > 0);
+  std::set<std::string> found;
+  for (uint32_t group = 0; group < 7; ++group) {
+    std::set<std::string> keys;
+    table.CollectKeys(group, keys);
+    for (const std::string& bytes : keys) {
+      ByteReader in(bytes);
+      std::string key;
+      REQUIRE(Serde<std::string>::Read(in, key));
+      CHECK(KeyGroupOf(hasher(key), 7).value == group);
+      CHECK(found.insert(key).second);
+    }
+  }
+  CHECK(backend.status().ok());
+  CHECK(found == expected);
 }
 
 TEST_CASE("a name can be taken once, and only before the task begins", "[state]") {

@@ -75,14 +75,19 @@ class MapState {
   }
   int64_t ExpiresMs() const { return ttl_.duration.count() > 0 ? frame_->now_ms + ttl_.duration.count() : 0; }
   const typename Table::Item* Find(const MK& key) const {
+    Table& own = table();
     const uint32_t slot = Slot();
-    const auto& items = table().items(slot);
+    const auto& items = own.items(slot);
     const auto found = items.find(key);
     if (found == items.end() || Expired(found->second)) return nullptr;
-    if (RenewsOnRead()) table().Renew(slot, key, ExpiresMs());
+    if (RenewsOnRead()) own.Renew(slot, key, ExpiresMs());
     return &found->second;
   }
-  Table& table() const { return static_cast<Table&>(*frame_->maps[index_].table); }
+  Table& table() const {
+    if (frame_ == nullptr || frame_->row == nullptr) [[unlikely]]
+      ThrowNoKey(name_);
+    return static_cast<Table&>(*frame_->maps[index_].table);
+  }
   // The box of the key at hand, looked up once per record.
   uint32_t Slot() const {
     std::optional<uint32_t>& slot = frame_->maps[index_].slot;

@@ -6,6 +6,7 @@
 #define PENSTOCK_RUNTIME_STATE_MAP_TABLE_H_
 
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -128,6 +129,21 @@ class MapTable final : public TableBase {
     MarkDirty(slot, map_key, kept);
     Account(box);
     return absl::OkStatus();
+  }
+  void CollectKeys(uint32_t key_group, std::set<std::string>& keys) override {
+    const HashIndex& index = groups_[key_group - backend().range().begin];
+    for (size_t at = 0; at < index.slots(); ++at) {
+      const uint32_t slot = index.EntryAt(at);
+      if (slot != kNone) keys.insert(slab_.at(slot).key);
+    }
+    if (!cold_used_) return;
+    const absl::Status status = backend().ScanCold(id(), key_group, [&](std::string_view key) {
+      ByteReader in(key);
+      if (!skip_key_(in)) return false;
+      keys.emplace(key.substr(0, key.size() - in.remaining()));
+      return true;
+    });
+    if (!status.ok()) backend().Fail(status);
   }
   bool Evict(int64_t bytes) override {
     int64_t freed = 0;

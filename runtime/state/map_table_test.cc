@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -92,6 +93,15 @@ TEST_CASE("maps equal a model over cuts, restores and evictions", "[state]") {
     }
     const absl::StatusOr<KeyedSnapshot> snapshot = task->backend.Cut(static_cast<uint64_t>(round) + 1);
     REQUIRE(snapshot.ok());
+    std::set<std::string> found;
+    std::set<std::string> expected;
+    for (uint32_t group = 0; group < kGroups; ++group) task->maps.CollectKeys(group, found);
+    for (const auto& [key, map] : model) {
+      ByteWriter bytes;
+      Serde<std::string>::Write(key, bytes);
+      if (!map.empty()) expected.emplace(bytes.view());
+    }
+    REQUIRE(found == expected);
     if (const auto base = task->backend.TakeNewBase()) task->backend.OnBaseDurable(base->id);
     if (round % 2 == 1) {
       task.reset();

@@ -13,6 +13,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -237,6 +238,12 @@ struct StateFrame {
   }
 };
 
+[[noreturn]] inline void ThrowNoKey(const std::string& name) {
+  throw std::logic_error("state '" + name +
+                         "' was used where no key is at hand: it belongs to the key of the record or "
+                         "timer that a keyed function handles");
+}
+
 // While one lives, states that are copied on this thread register with its frame.
 class StateScope {
  public:
@@ -283,8 +290,8 @@ class RowCell {
   }
   // For changing.
   std::optional<V>& Write() {
-    frame_->changed = true;
     std::optional<V>& slot = Slot();
+    frame_->changed = true;
     if (ttl_.duration.count() > 0) {
       if (slot.has_value() && Expired()) slot.reset();
       Renew();
@@ -293,7 +300,11 @@ class RowCell {
   }
 
  private:
-  std::optional<V>& Slot() const { return *reinterpret_cast<std::optional<V>*>(frame_->row + offset_); }
+  std::optional<V>& Slot() const {
+    if (frame_ == nullptr || frame_->row == nullptr) [[unlikely]]
+      ThrowNoKey(name_);
+    return *reinterpret_cast<std::optional<V>*>(frame_->row + offset_);
+  }
   bool Expired() const {
     int64_t since_ms = 0;
     std::memcpy(&since_ms, frame_->row + since_offset_, sizeof since_ms);

@@ -6,6 +6,8 @@
 #define PENSTOCK_RUNTIME_STATE_TABLE_H_
 
 #include <cstdint>
+#include <set>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -47,6 +49,9 @@ class TableBase {
   virtual bool Evict(int64_t bytes) = 0;
   virtual void SweepExpired(int entries) { (void)entries; }
   virtual int64_t entries() const = 0;
+
+  // Of tables by key: adds the bytes of the stream's keys that have entries in the key group, in whatever tier.
+  virtual void CollectKeys(uint32_t key_group, std::set<std::string>& keys) { (void)key_group, (void)keys; }
 
  protected:
   KeyedBackend& backend() const { return *backend_; }

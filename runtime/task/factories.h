@@ -11,6 +11,7 @@
 #include "runtime/record/frame.h"
 #include "runtime/record/receiver.h"
 #include "runtime/task/operator.h"
+#include "runtime/time/time_merge.h"
 
 namespace penstock {
 
@@ -37,6 +38,8 @@ struct OperatorFactory {
 struct OutputFactory {
   std::function<std::unique_ptr<RecordReader>()> create_reader;
   std::function<std::unique_ptr<FanOutBase>(std::vector<ReceiverBase*>)> create_fan_out;
+  // One of several inputs of a consumer in the same chain: records go to `to`, time goes into the merge.
+  std::function<std::unique_ptr<ReceiverBase>(ReceiverBase* to, std::shared_ptr<TimeMerge> merge)> create_merged_input;
 };
 
 // Writes an edge's records into a partition; typed by element and partitioner. `subtask` is the producer's.

@@ -34,6 +34,8 @@ class OperatorContext : public Context {
   virtual uint32_t key_group_count() const = 0;
   virtual const std::string& operator_uid() const = 0;  // its state lives under it; empty for operators without
   virtual KeyedBackend& keyed_backend() = 0;            // the task's
+  // What state that lies in no table takes of the memory for state, as the difference to what was said before.
+  virtual void charge_state(int64_t delta_bytes) = 0;
   // Tells the chain which operator's user code is failing; called on the way of an exception.
   virtual void NoteFailingOperator() = 0;
   virtual void count_late(TimestampMs timestamp) = 0;
@@ -53,7 +55,9 @@ class Operator {
  public:
   virtual ~Operator() = default;
 
-  virtual ReceiverBase* Input(int index) = 0;  // null for sources
+  // Null for sources. With several inputs: each takes its own records, but time is told for all of them together,
+  // through input 0.
+  virtual ReceiverBase* Input(int index) = 0;
   // receiver is a Receiver<Out> of the output's type.
   virtual void SetOutput(int output, ReceiverBase* receiver) = 0;
 

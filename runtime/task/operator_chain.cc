@@ -64,6 +64,7 @@ class ChainOperatorContext final : public OperatorContext {
   uint32_t key_group_count() const override { return chain_.info_.key_groups; }
   const std::string& operator_uid() const override { return uid_; }
   KeyedBackend& keyed_backend() override { return chain_.keyed_backend_; }
+  void charge_state(int64_t delta_bytes) override { chain_.keyed_backend_.ChargeState(delta_bytes); }
   void NoteFailingOperator() override {
     if (chain_.failing_operator_.empty()) chain_.failing_operator_ = name_;
   }
@@ -132,7 +133,7 @@ std::vector<ReceiverBase*> OperatorChain::ReceiversOf(const CompiledGraph& graph
   for (size_t i = 0; i < vertex.nodes.size(); ++i) {  // chained consumers
     for (const LogicalEdge& edge : edges) {
       const bool chained = edge.from == node && edge.from_output == output && edge.to == vertex.nodes[i] && i > 0;
-      if (chained) receivers.push_back(operators_[i]->Input(edge.to_input));
+      if (chained) receivers.push_back(InputOf(graph, vertex, i, edge));
     }
   }
   for (size_t i = 0; i < vertex.out_edges.size(); ++i) {
@@ -146,6 +147,22 @@ std::vector<ReceiverBase*> OperatorChain::ReceiversOf(const CompiledGraph& graph
     receivers.push_back(writers_.back().get());
   }
   return receivers;
+}
+
+// Whoever has several inputs inside the chain is told their time together, as a task merges that of its channels.
+ReceiverBase* OperatorChain::InputOf(const CompiledGraph& graph, const CompiledVertex& vertex, size_t position,
+                                     const LogicalEdge& edge) {
+  ReceiverBase* const input = operators_[position]->Input(edge.to_input);
+  const auto& edges = graph.logical->edges;
+  const auto inputs = std::count_if(edges.begin(), edges.end(), [&](const LogicalEdge& other) {
+    return other.to == edge.to && std::find(vertex.nodes.begin(), vertex.nodes.end(), other.from) != vertex.nodes.end();
+  });
+  if (inputs < 2) return input;
+  std::shared_ptr<TimeMerge>& merge = merges_[edge.to];
+  if (merge == nullptr) merge = std::make_shared<TimeMerge>(operators_[position]->Input(0));
+  const OutputFactory& factory = *graph.logical->nodes[edge.from].outputs[edge.from_output];
+  merged_inputs_.push_back(factory.create_merged_input(input, merge));
+  return merged_inputs_.back().get();
 }
 
 void OperatorChain::Wire(const CompiledGraph& graph, const CompiledVertex& vertex,

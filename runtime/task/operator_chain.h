@@ -4,6 +4,7 @@
 #ifndef PENSTOCK_RUNTIME_TASK_OPERATOR_CHAIN_H_
 #define PENSTOCK_RUNTIME_TASK_OPERATOR_CHAIN_H_
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "runtime/task/task_info.h"
 #include "runtime/task/task_snapshot.h"
 #include "runtime/time/split_table.h"
+#include "runtime/time/time_merge.h"
 
 namespace penstock {
 
@@ -76,6 +78,8 @@ class OperatorChain {
             const std::vector<std::unique_ptr<ResultPartition>>& partitions);
   std::vector<ReceiverBase*> ReceiversOf(const CompiledGraph& graph, const CompiledVertex& vertex, int node, int output,
                                          const std::vector<std::unique_ptr<ResultPartition>>& partitions);
+  ReceiverBase* InputOf(const CompiledGraph& graph, const CompiledVertex& vertex, size_t position,
+                        const LogicalEdge& edge);
   bool MayLogSample();
 
   const TaskInfo& info_;
@@ -92,6 +96,8 @@ class OperatorChain {
   std::vector<std::string> uids_;  // by operator
   std::vector<std::unique_ptr<FanOutBase>> fan_outs_;
   std::vector<std::unique_ptr<ReceiverBase>> writers_;
+  std::map<int, std::shared_ptr<TimeMerge>> merges_;  // by node, where it has several inputs inside the chain
+  std::vector<std::unique_ptr<ReceiverBase>> merged_inputs_;
   SourceOperator* source_ = nullptr;
   size_t opened_ = 0;
   size_t finished_ = 0;

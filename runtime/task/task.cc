@@ -11,6 +11,7 @@
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
 #include "runtime/core/thread_name.h"
+#include "runtime/time/time_merge.h"
 
 namespace penstock {
 namespace {
@@ -117,7 +118,7 @@ void Task::BeginTime() {
   if (watermark == kNoTimestamp || watermark == kMaxWatermark) return;  // a drained job begins a time of its own
   tracker_.Begin(watermark);
   input_watermark_.store(watermark, std::memory_order_relaxed);
-  inputs_.front().receiver->OnWatermark(watermark);
+  chain_.head().Input(0)->OnWatermark(watermark);
 }
 
 void Task::RunLoop() {
@@ -240,13 +241,9 @@ void Task::HandleRecord(InputState& input, const Frame& frame) {
 void Task::OnTimeChange() {
   const WatermarkTracker::Change change = tracker_.Update();
   watermark_holder_.store(tracker_.holder(), std::memory_order_relaxed);
-  ReceiverBase* head = inputs_.front().receiver;
-  if (change.idle_changed && !change.idle) head->OnIdle(false);
-  if (change.advanced) {
-    input_watermark_.store(change.watermark, std::memory_order_relaxed);
-    head->OnWatermark(change.watermark);
-  }
-  if (change.idle_changed && change.idle) head->OnIdle(true);
+  if (change.advanced) input_watermark_.store(change.watermark, std::memory_order_relaxed);
+  // Of all inputs together, also where the head has several of different types.
+  TellTime(change, *chain_.head().Input(0));
 }
 
 void Task::AfterBatch() {

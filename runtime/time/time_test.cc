@@ -1,6 +1,9 @@
 #include <catch2/catch.hpp>
+#include <string>
+#include <vector>
 
 #include "runtime/time/split_clock.h"
+#include "runtime/time/time_merge.h"
 #include "runtime/time/watermark_tracker.h"
 
 namespace penstock {
@@ -48,6 +51,40 @@ TEST_CASE("WatermarkTracker: finished inputs leave the minimum and do not push i
   CHECK_FALSE(change.idle);
   CHECK(tracker.watermark() == 100);
   CHECK(tracker.all_finished());
+}
+
+TEST_CASE("WatermarkTracker: the end of time is heard from an idle input", "[time]") {
+  WatermarkTracker tracker(2);
+  tracker.OnStatus(0, InputStatus::kIdle);
+  tracker.OnStatus(1, InputStatus::kIdle);
+  CHECK(tracker.Update().idle);
+  tracker.OnWatermark(0, kMaxWatermark);
+  WatermarkTracker::Change change = tracker.Update();
+  CHECK(change.advanced);
+  CHECK(change.watermark == kMaxWatermark);
+  CHECK((change.idle_changed && !change.idle));
+  tracker.OnStatus(0, InputStatus::kFinished);
+  tracker.OnWatermark(0, kMaxWatermark);
+  CHECK(tracker.status(0) == InputStatus::kFinished);
+}
+
+TEST_CASE("TimeMerge tells one receiver what several inputs say", "[time]") {
+  struct Told final : ReceiverBase {
+    void OnWatermark(TimestampMs watermark) override { news.push_back("w" + std::to_string(watermark)); }
+    void OnIdle(bool idle) override { news.emplace_back(idle ? "idle" : "active"); }
+    std::vector<std::string> news;
+  } told;
+  TimeMerge merge(&told);
+  const int first = merge.AddInput();
+  const int second = merge.AddInput();
+  merge.OnWatermark(first, 5);
+  CHECK(told.news.empty());
+  merge.OnWatermark(second, 3);
+  merge.OnIdle(second, true);
+  merge.OnIdle(first, true);
+  merge.OnIdle(second, false);
+  merge.OnWatermark(second, 9);
+  CHECK(told.news == std::vector<std::string>{"w3", "w5", "idle", "active", "w9"});
 }
 
 TEST_CASE("WatermarkTracker without inputs is idle", "[time]") {

@@ -22,6 +22,8 @@ class WatermarkTracker {
   void AddInput() { inputs_.emplace_back(); }
   void OnWatermark(int input, TimestampMs watermark) {
     inputs_[input].watermark = std::max(inputs_[input].watermark, watermark);
+    // The end of time must be heard from an IDLE input, too: it is the last that comes of it.
+    if (watermark == kMaxWatermark) OnStatus(input, InputStatus::kActive);
   }
   void OnStatus(int input, InputStatus status) {
     if (inputs_[input].status != InputStatus::kFinished) inputs_[input].status = status;

@@ -23,14 +23,10 @@ struct HarnessChain::Parts {
   // What a harness cannot stand for, since it has one task and no exchange.
   void CheckGraph() {
     const LogicalGraph& graph = env.graph();
-    std::vector<int> inputs(graph.nodes.size(), 0);
-    for (const LogicalEdge& edge : graph.edges) {
-      if (++inputs[edge.to] == 2) {
-        env.AddError("operator '" + graph.nodes[edge.to].name + "' has several inputs: test it in a RunJob");
-      }
-    }
     for (const LogicalNode& node : graph.nodes) {
-      if (node.is_source && node.id != 0) env.AddError("source '" + node.name + "': a harness has one input, its own");
+      if (node.is_source && node.id != 0) {
+        env.AddError("source '" + node.name + "': a harness has inputs of its own, see add_input");
+      }
       if (node.has_keyed_state() && info.parallelism > 1) {
         env.AddError("operator '" + node.name + "' keeps state by key: set the harness's parallelism to 1");
       }
@@ -82,7 +78,7 @@ struct HarnessChain::Parts {
     if (snapshot.keyed) next->keyed = PartsForRange({*snapshot.keyed}, snapshot.keyed->range);
     restored = std::move(next);
     PENSTOCK_RETURN_IF_ERROR(OpenChain());
-    if (on_restored) on_restored();
+    for (const auto& tell : on_restored) tell();
     RunPending();
     return chain->TakeFailure();
   }
@@ -132,7 +128,7 @@ struct HarnessChain::Parts {
   std::shared_ptr<Mailbox> mailbox = std::make_shared<Mailbox>(clock);
   const std::vector<std::unique_ptr<ResultPartition>> partitions;
   const bool restores;
-  std::function<void()> on_restored;
+  std::vector<std::function<void()>> on_restored;
   std::unique_ptr<const TaskRestore> restored;  // what the chain began from
   std::unique_ptr<OperatorChain> chain;
   int64_t late_before = 0;  // counted by chains before this one
@@ -173,7 +169,7 @@ void HarnessChain::Run(const std::function<void()>& step) {
   });
 }
 
-void HarnessChain::OnRestored(std::function<void()> fn) { parts_->on_restored = std::move(fn); }
+void HarnessChain::OnRestored(std::function<void()> fn) { parts_->on_restored.push_back(std::move(fn)); }
 
 bool HarnessChain::outputs_are_slow() const { return parts_->restores; }
 

@@ -66,17 +66,17 @@ struct Keeper {
 template <class T>
 struct Bound {
   Bound() {
-    const OperatorListScope scope(lists);
+    const PlainStateScope scope(lists);
     fn.emplace(prototype);
   }
   Keeper<T> prototype;
-  OperatorLists lists;
+  PlainStates lists;
   std::optional<Keeper<T>> fn;
 };
 
-RestoredState HandedIn(const OperatorLists& lists) {
+RestoredState HandedIn(const PlainStates& lists) {
   OperatorStateWriter writer;
-  SnapshotLists(lists, writer);
+  SnapshotPlainStates(lists, writer);
   RestoredState restored;
   for (const auto& [name, state] : writer.states()) restored.Add(name, state.items);
   return restored;
@@ -88,20 +88,20 @@ TEST_CASE("elements may gain and lose fields; what cannot be read is refused wit
   const RestoredState stored = HandedIn(before.lists);
 
   Bound<After> after;
-  REQUIRE(RestoreList(stored, 0, *after.lists[0]).ok());
+  REQUIRE(RestorePlainState(stored, 0, *after.lists[0]).ok());
   REQUIRE(after.fn->items.values().size() == 1);
   CHECK(after.fn->items.values()[0].id == "a");
   CHECK(after.fn->items.values()[0].added == 7);
 
   Bound<std::vector<int64_t>> other;
-  const std::string refused(RestoreList(stored, 0, *other.lists[0]).message());
+  const std::string refused(RestorePlainState(stored, 0, *other.lists[0]).message());
   CHECK(refused.find("{id:string,gone:int32} and is of vector<int64>") != std::string::npos);
 
   RestoredState torn;
   torn.Add("items", std::vector<std::string>{"\x05"});
   torn.Add("schema of items", stored.Items("schema of items"));
   Bound<Before> reader;
-  CHECK(absl::IsDataLoss(RestoreList(torn, 0, *reader.lists[0])));
+  CHECK(absl::IsDataLoss(RestorePlainState(torn, 0, *reader.lists[0])));
 }
 
 struct Both {
@@ -111,10 +111,10 @@ struct Both {
 
 struct Subtask {
   Subtask() {
-    const OperatorListScope scope(lists);
+    const PlainStateScope scope(lists);
     fn.emplace(Both{});
   }
-  OperatorLists lists;
+  PlainStates lists;
   std::optional<Both> fn;
 };
 
@@ -129,7 +129,7 @@ std::vector<Subtask> Rescale(const std::vector<Subtask>& from, int parallelism) 
   info.parallelism = static_cast<int>(from.size());
   for (info.subtask = 0; info.subtask < info.parallelism; ++info.subtask) {
     OperatorStateWriter writer;
-    SnapshotLists(from[info.subtask].lists, writer);
+    SnapshotPlainStates(from[info.subtask].lists, writer);
     TaskSnapshot snapshot;
     snapshot.operators["both"] = writer.states();
     proto::SubtaskSnapshot& out = *manifest.add_subtasks();
@@ -146,7 +146,7 @@ std::vector<Subtask> Rescale(const std::vector<Subtask>& from, int parallelism) 
     const auto restore = source->For(info, {"both"});
     REQUIRE(restore.ok());
     for (const auto& list : to[info.subtask].lists) {
-      REQUIRE(RestoreList((*restore)->operators.at("both"), 0, *list).ok());
+      REQUIRE(RestorePlainState((*restore)->operators.at("both"), 0, *list).ok());
     }
   }
   return to;
@@ -190,9 +190,9 @@ proto::JobGraph GraphOf(std::vector<StateInfo> states) {
 }
 
 TEST_CASE("lists are compared before a job begins from state", "[operator_lists]") {
-  const proto::JobGraph was = GraphOf(ListsOf(Keeper<Before>{}));
-  CHECK(CheckStates(was, GraphOf(ListsOf(Keeper<After>{})), false).ok());
-  const auto refused = CheckStates(was, GraphOf(ListsOf(Keeper<std::vector<int64_t>>{})), false);
+  const proto::JobGraph was = GraphOf(PlainStatesOf(Keeper<Before>{}));
+  CHECK(CheckStates(was, GraphOf(PlainStatesOf(Keeper<After>{})), false).ok());
+  const auto refused = CheckStates(was, GraphOf(PlainStatesOf(Keeper<std::vector<int64_t>>{})), false);
   CHECK(refused.message().find("(was {id:string,gone:int32}, is vector<int64>)") != std::string::npos);
   CHECK_FALSE(CheckStates(was, GraphOf({}), false).ok());
 }

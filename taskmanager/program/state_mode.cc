@@ -8,12 +8,16 @@
 #include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "runtime/checkpoint/manifest.h"
 #include "runtime/core/clock.h"
 #include "runtime/core/config.h"
 #include "runtime/core/status.h"
 #include "runtime/core/storage/storage.h"
+#include "runtime/graph/logical_graph.h"
+#include "runtime/record/byte_io.h"
+#include "runtime/state/schema.h"
 #include "runtime/state/summary.h"
 #include "taskmanager/worker/state_upload.h"
 
@@ -48,6 +52,50 @@ absl::Status AddSubtask(const proto::SubtaskSnapshot& subtask, const std::shared
   return absl::OkStatus();
 }
 
+// The sizes of an item that may have a key before its value.
+void AddItem(const std::string& item, bool has_key, TableSummary& table) {
+  ByteReader in(item);
+  uint64_t key_bytes = 0;
+  if (has_key) in.GetVarint(key_bytes);
+  ++table.keys;
+  table.key_bytes += static_cast<int64_t>(key_bytes);
+  table.value_bytes += static_cast<int64_t>(in.remaining()) - static_cast<int64_t>(key_bytes);
+}
+
+// State that belongs to no key stands in the handles themselves. What is alike in all subtasks counts once.
+absl::Status AddPlainStates(const proto::Manifest& manifest, Tables& tables) {
+  for (const proto::Vertex& vertex : manifest.graph().vertices()) {
+    for (const proto::Operator& op : vertex.operators()) {
+      for (const proto::StateDeclaration& state : op.states()) {
+        if (StateInfo{.name = state.name(), .kind = state.kind()}.by_key()) continue;
+        PENSTOCK_ASSIGN_OR_RETURN(const Schema key, Schema::Decode(state.key_schema()));
+        PENSTOCK_ASSIGN_OR_RETURN(const Schema value, Schema::Decode(state.value_schema()));
+        const bool has_key = key.kind != TypeKind::kVoid;
+        tables[{op.uid(), state.name()}] = {.uid = op.uid(),
+                                            .name = state.name(),
+                                            .kind = state.kind(),
+                                            .key = has_key ? key.ToText() : "",
+                                            .value = value.ToText()};
+      }
+    }
+  }
+  std::set<std::pair<std::string, std::string>> counted;
+  for (const proto::SubtaskSnapshot& subtask : manifest.subtasks()) {
+    proto::TaskHandle handle;
+    if (!handle.ParseFromString(subtask.handle())) return DataLoss("the handle of a subtask does not decode");
+    for (const proto::OperatorHandle& op : handle.operators()) {
+      for (const proto::OperatorStateHandle& state : op.states()) {
+        const auto table = tables.find({op.uid(), state.name()});
+        if (table == tables.end()) continue;  // of a source or sink, or a schema
+        const bool alike = state.kind() == proto::OperatorStateHandle::BROADCAST;
+        if (alike && !counted.insert(table->first).second) continue;
+        for (const std::string& item : state.items()) AddItem(item, !table->second.key.empty(), table->second);
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> DescribeState(const std::string& request, const std::string& directory) {
@@ -69,8 +117,10 @@ absl::StatusOr<std::string> DescribeState(const std::string& request, const std:
   for (const proto::SubtaskSnapshot& subtask : manifest.subtasks()) {
     PENSTOCK_RETURN_IF_ERROR(AddSubtask(subtask, storage, directory, tables));
   }
+  Tables plain;
+  PENSTOCK_RETURN_IF_ERROR(AddPlainStates(manifest, plain));
   json listed = json::array();
-  for (const auto& [key, table] : tables) {
+  const auto list = [&](const TableSummary& table) {
     listed.push_back({{"uid", table.uid},
                       {"table", table.name},
                       {"kind", table.kind},
@@ -79,7 +129,9 @@ absl::StatusOr<std::string> DescribeState(const std::string& request, const std:
                       {"keys", table.keys},
                       {"key_bytes", table.key_bytes},
                       {"value_bytes", table.value_bytes}});
-  }
+  };
+  for (const auto& [key, table] : tables) list(table);
+  for (const auto& [key, table] : plain) list(table);
   return json{{"tables", std::move(listed)}}.dump();
 }
 

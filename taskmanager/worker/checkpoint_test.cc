@@ -4,15 +4,13 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <filesystem>
 #include <future>
 #include <numeric>
 #include <set>
 #include <thread>
 #include <tuple>
 
-#include "runtime/checkpoint/manifest.h"
-#include "runtime/core/storage/storage.h"
+#include "taskmanager/worker/testing/checkpoint_directory.h"
 #include "taskmanager/worker/testing/test_cluster.h"
 #include "tests/support/gate.h"
 #include "tests/support/test_job.h"
@@ -23,37 +21,6 @@ namespace {
 using testing::Gate;
 using testing::NumberedSource;
 using testing::VectorSink;
-
-// Checkpoint storage in a directory of its own.
-class CheckpointDirectory {
- public:
-  CheckpointDirectory() : path_(std::filesystem::temp_directory_path() / ("checkpoints-" + std::to_string(getpid()))) {
-    std::filesystem::remove_all(path_);
-  }
-  ~CheckpointDirectory() { std::filesystem::remove_all(path_); }
-
-  proto::CheckpointPlan Plan(const std::string& generation) const {
-    proto::CheckpointPlan plan;
-    plan.set_enabled(true);
-    plan.set_generation(generation);
-    plan.set_storage(path_);
-    plan.set_job_directory("job");
-    return plan;
-  }
-  // Stores the manifest and gives the plan to begin from it.
-  proto::CheckpointPlan RestorePlan(const std::string& generation, proto::Manifest manifest) const {
-    manifest.set_generation("first");
-    proto::CheckpointPlan plan = Plan(generation);
-    plan.set_restore_manifest(ManifestName("job", manifest.checkpoint_id()));
-    plan.set_restore_id(manifest.checkpoint_id());
-    plan.set_restore_generation(manifest.generation());
-    REQUIRE(OpenStorage(plan.storage(), {}).value()->Write(plan.restore_manifest(), EncodeManifest(manifest)).ok());
-    return plan;
-  }
-
- private:
-  const std::filesystem::path path_;
-};
 
 constexpr int64_t kCount = 200'000;
 

@@ -40,7 +40,7 @@ bool IsEnd(TaskState state) {
 
 bool HasKeyedState(const CompiledGraph& graph, const CompiledVertex& vertex) {
   return std::any_of(vertex.nodes.begin(), vertex.nodes.end(),
-                     [&](int node) { return !graph.logical->nodes[node].states.empty(); });
+                     [&](int node) { return graph.logical->nodes[node].has_keyed_state(); });
 }
 
 int64_t ResidentBytes() {

@@ -90,12 +90,24 @@ absl::StatusOr<OperatorState> RestoreSource::Decode(const proto::OperatorStateHa
   return state;
 }
 
+// Of each state that is alike in all subtasks, by uid and name: each new subtask takes one, its own where there is one.
+std::map<std::pair<std::string, std::string>, int> RestoreSource::CountCopies() const {
+  std::map<std::pair<std::string, std::string>, int> copies;
+  for (const Old& old : subtasks_) {
+    for (const auto& [uid, states] : old.operators) {
+      for (const auto& [name, state] : states) copies[{uid, name}] += state.kind == OperatorStateKind::kBroadcast;
+    }
+  }
+  return copies;
+}
+
 absl::StatusOr<std::unique_ptr<const TaskRestore>> RestoreSource::For(const TaskInfo& info,
                                                                       const std::vector<std::string>& uids) const {
   auto restore = std::make_unique<TaskRestore>();
   const KeyGroupRange range = RangeOfSubtask(info.subtask, info.parallelism, info.key_groups);
   std::map<std::pair<std::string, std::string>, size_t> dealt;  // items of split state so far, by uid and name
-  std::map<std::pair<std::string, std::string>, bool> broadcast_taken;
+  const auto copies = CountCopies();
+  std::map<std::pair<std::string, std::string>, int> copies_seen;
   bool has_watermark = false;
   std::vector<KeyedSnapshot> keyed;
   for (const Old& old : subtasks_) {
@@ -108,7 +120,7 @@ absl::StatusOr<std::unique_ptr<const TaskRestore>> RestoreSource::For(const Task
         const auto key = std::make_pair(uid, name);
         if (state.kind == OperatorStateKind::kSplit) {
           AddSplit(name, state, dealt[key], info, into);
-        } else if (state.kind == OperatorStateKind::kUnion || !std::exchange(broadcast_taken[key], true)) {
+        } else if (state.kind == OperatorStateKind::kUnion || copies_seen[key]++ == info.subtask % copies.at(key)) {
           AddAll(name, state, into);
         }
       }

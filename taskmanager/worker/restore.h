@@ -2,10 +2,12 @@
 #ifndef PENSTOCK_TASKMANAGER_WORKER_RESTORE_H_
 #define PENSTOCK_TASKMANAGER_WORKER_RESTORE_H_
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -38,6 +40,7 @@ class RestoreSource {
     std::optional<KeyedSnapshot> keyed;
     std::map<std::string, std::map<std::string, OperatorState>> operators;  // by uid and name
   };
+  std::map<std::pair<std::string, std::string>, int> CountCopies() const;
   static absl::StatusOr<OperatorState> Decode(const proto::OperatorStateHandle& handle, const OpenStateFile& open);
 
   std::vector<Old> subtasks_;

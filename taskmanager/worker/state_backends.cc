@@ -33,8 +33,8 @@ KeyedBackendOptions StateBackends::For(const TaskInfo& info, bool has_state, boo
   keyed.key_groups = info.key_groups;
   keyed.clock = &clock_;
   keyed.track_changes = checkpoints;
+  keyed.budget = hot_.emplace_back(std::make_shared<HotBudget>());  // also for state that is in no table
   if (!has_state) return keyed;
-  keyed.budget = hot_.emplace_back(std::make_shared<HotBudget>());
   keyed.file_prefix =
       fmt::format("{}-{}-{}", generation.empty() ? "local" : generation, info.vertex_id.substr(0, 8), info.subtask);
   keyed.background = [this](std::function<void()> work) { background_.Post(std::move(work)); };

@@ -51,7 +51,7 @@ class StateBackends {
   MemoryBytes shares_;
   int tasks_ = 1;
   std::shared_ptr<RocksResources> rocks_;
-  std::vector<std::shared_ptr<HotBudget>> hot_;  // of each task with state
+  std::vector<std::shared_ptr<HotBudget>> hot_;  // of each task
   Actor background_;
 };
 

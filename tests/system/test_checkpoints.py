@@ -15,10 +15,12 @@ class Checkpoints(SystemTest):
         self.storage = os.path.join(self.cluster.folder, "checkpoints")
         self.out = os.path.join(self.cluster.folder, "out")
 
-    def start(self, count, *options, rate=5000, parallelism=2, interval="200 ms", arguments=()):
+    def start(self, count, *options, rate=5000, parallelism=2, interval="200 ms", arguments=(),
+              name="system_counting"):
         """The job's id."""
+        keys = ("--keys", str(KEYS)) if name == "system_counting" else ()
         return self.cluster.submit(
-            "system_counting", "--count", str(count), "--rate", str(rate), "--keys", str(KEYS), "--out", self.out,
+            name, "--count", str(count), "--rate", str(rate), *keys, "--out", self.out,
             *arguments, parallelism=parallelism,
             options=(f"-Dexecution.checkpointing.dir={self.storage}",
                      f"-Dexecution.checkpointing.interval={interval}", *options))
@@ -65,6 +67,40 @@ class Checkpoints(SystemTest):
         lines = self.lines()
         self.assertEqual(set(lines), self.expected(count))
         self.assertEqual(len(lines), count)  # and nothing twice: the sink was flushed, the sources stood still
+        self.cluster.stop()
+
+    def test_lists_and_broadcast_state_are_rescaled_and_told(self):
+        count = 40_000
+        stopped = None
+        for parallelism in (2, 3):
+            options = ("-s", stopped["location"]) if stopped else ()
+            before = len(self.lines())
+            job = self.start(count, *options, parallelism=parallelism, name="system_keeping")
+            self.await_lines(before + 4000)
+            stopped = json.loads(self.ok("stop", job, "--json"))
+            self.assertEqual(self.cluster.status(job)["state"], "FINISHED")
+        self.assertLess(len(self.lines()), count)
+        shown = json.loads(self.ok("state", "inspect", stopped["location"], program("system_keeping"), "--json"))
+        tables = {(table["uid"], table["table"]): table for table in shown["tables"]}
+        rules = tables["judge", "rules"]
+        self.assertEqual((rules["kind"], rules["keys"], rules["key"], rules["key_bytes"]),
+                         ("broadcast", 10, "int64", 80))
+        self.assertLessEqual(tables["pairs", "waiting"]["keys"], 3)
+        self.assertEqual(tables["pairs", "seen"]["keys"], 3)
+        text = self.ok("state", "inspect", stopped["location"])
+        self.assertIn("broadcast rules: int64 -> string, 10 items, 170 B in each subtask", text)
+        self.assertIn("union list seen: int64, 3 items, 24 B", text)
+        self.assertIn("union list seen of pairs: 3 elements, 24 B; int64",
+                      self.ok("state", "inspect", stopped["location"], program("system_keeping")))
+        self.assertIn("state rules (broadcast): int64 -> string",
+                      self.ok("info", program("system_keeping"), "--", "--out", self.out))
+        said = self.ok("savepoint", "diff", stopped["location"], program("system_keeping"), "--", "--out", self.out)
+        self.assertIn("matched      judge / rules", said)
+        again = self.start(count, "-s", stopped["location"], parallelism=1, rate=20_000, name="system_keeping")
+        self.cluster.await_state(again, "FINISHED")
+        lines = self.lines()
+        self.assertEqual(set(lines), {f"{number} digit-{number % 10}" for number in range(count)})
+        self.assertEqual(len(lines), count)
         self.cluster.stop()
 
     def test_a_copied_savepoint_can_be_moved(self):

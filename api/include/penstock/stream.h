@@ -16,9 +16,12 @@
 #include <vector>
 
 #include "runtime/operators/aggregates.h"
+#include "runtime/operators/co_process.h"
 #include "runtime/operators/flat_map.h"
+#include "runtime/operators/keyed_co_process.h"
 #include "runtime/operators/keyed_process.h"
 #include "runtime/operators/map.h"
+#include "runtime/operators/operator_lists.h"
 #include "runtime/operators/process.h"
 #include "runtime/operators/sink_operator.h"
 #include "runtime/operators/tumbling_window.h"
@@ -34,6 +37,12 @@ template <class T>
 class DataStream;
 template <class K, class T, class KeyOf>
 class KeyedStream;
+template <class First, class Second>
+class ConnectedStreams;
+template <class K, class T, class KeyOf, class Element>
+class KeyedBroadcastStreams;
+template <class K, class First, class KeyOfFirst, class Second, class KeyOfSecond>
+class KeyedConnectedStreams;
 
 namespace detail {
 
@@ -47,12 +56,13 @@ struct Upstream {
 };
 
 template <class T>
-void Connect(Environment& env, const std::vector<Upstream<T>>& from, int to) {
+void Connect(Environment& env, const std::vector<Upstream<T>>& from, int to, int to_input = 0) {
   for (const Upstream<T>& up : from) {
     LogicalEdge edge;
     edge.from = up.node;
     edge.from_output = up.output;
     edge.to = to;
+    edge.to_input = to_input;
     edge.partitioning = up.partitioning;
     edge.type = Serde<T>::TypeName();
     edge.factory = up.factory ? up.factory : ForwardEdge<T>();
@@ -70,6 +80,23 @@ LogicalNode MakeNode(std::string kind, Make make) {
   node.factory = std::make_shared<OperatorFactory>(OperatorFactory{std::move(make)});
   node.outputs = {MakeOutputFactory<Out>()};
   return node;
+}
+
+// Only what an element of a broadcast stream writes is alike in all subtasks.
+inline void RefuseBroadcastState(Environment& env, const LogicalNode& node) {
+  for (const StateInfo& state : node.states) {
+    if (state.kind != kBroadcastKind) continue;
+    env.AddError(
+        "broadcast state '" + state.name +
+        "' is in a function that nothing can write it in: it belongs into one with process_broadcast, given to "
+        "stream.connect(other.broadcast()).process");
+  }
+}
+
+template <class K, class Out, class Fn>
+void DeclareStates(const Fn& fn, LogicalNode& node) {
+  node.states = StatesOf(fn, Serde<K>::TypeName(), SchemaOf<K>());
+  node.has_timers = HasOnTimer<Fn, K, Out>;
 }
 
 }  // namespace detail
@@ -120,14 +147,14 @@ class DataStream {
   auto map(Fn fn) {
     using Out = std::remove_cvref_t<std::invoke_result_t<Fn&, const T&>>;
     static_assert(!std::is_void_v<Out>, "penstock: map's function must return the new value");
-    return Add<Out>("map", [fn] { return std::make_unique<MapOperator<T, Out, Fn>>(fn); });
+    return Add<Out>("map", fn, [fn] { return std::make_unique<MapOperator<T, Out, Fn>>(fn); });
   }
 
   template <class Fn>
   DataStream filter(Fn fn) {
     static_assert(std::is_invocable_r_v<bool, Fn&, const T&>,
                   "penstock: filter's function must take const T& and return bool");
-    return Add<T>("filter", [fn] { return std::make_unique<FilterOperator<T, Fn>>(fn); });
+    return Add<T>("filter", fn, [fn] { return std::make_unique<FilterOperator<T, Fn>>(fn); });
   }
 
   // Fn returns an optional, a range or a StatusOr (see on_error).
@@ -159,19 +186,28 @@ class DataStream {
     return DataStream<Malformed>(*env_, {{from_.front().node, kMalformedOutput}});
   }
 
-  // Fn takes (const T&, ProcessContext&, Collector<Out>&), and may have SplitListState and UnionListState members; it
-  // needs a uid then.
+  // Fn takes (const T&, ProcessContext&, Collector<Out>&).
   template <class Out, class Fn>
   DataStream<Out> process(Fn fn) {
-    DataStream<Out> out = Add<Out>("process", [fn] { return std::make_unique<ProcessOperator<T, Out, Fn>>(fn); });
-    out.Node().states = ListsOf(fn);
-    return out;
+    return Add<Out>("process", fn, [fn] { return std::make_unique<ProcessOperator<T, Out, Fn>>(fn); });
+  }
+
+  // ---- with another stream (connected_streams.h) ----
+  template <class U>
+  ConnectedStreams<T, U> connect(const DataStream<U>& other) const {
+    return ConnectedStreams<T, U>(*this, other);
   }
 
   // ---- time ----
   template <class TimeOf>
   DataStream watermarks(WatermarkStrategy<T, TimeOf> strategy) {
-    return Add<T>("watermarks", [strategy] { return std::make_unique<WatermarkOperator<T, TimeOf>>(strategy); });
+    return Add<T>("watermarks", nullptr,
+                  [strategy] { return std::make_unique<WatermarkOperator<T, TimeOf>>(strategy); });
+  }
+
+  // Says nothing about time: a stream that is connected or united with this one goes by its own time alone.
+  DataStream without_time() {
+    return Add<T>("without time", nullptr, [] { return std::make_unique<TimelessOperator<T>>(); });
   }
 
   // ---- how records are dealt to the next operator ----
@@ -237,9 +273,13 @@ class DataStream {
 
   LogicalNode& Node() { return env_->graph().nodes[from_.front().node]; }
 
-  template <class Out, class Make>
-  DataStream<Out> Add(std::string kind, Make make) {
-    const int id = env_->AddNode(detail::MakeNode<Out>(std::move(kind), std::move(make))).id;
+  // fn may declare lists; it needs a uid then.
+  template <class Out, class Fn, class Make>
+  DataStream<Out> Add(std::string kind, const Fn& fn, Make make) {
+    LogicalNode node = detail::MakeNode<Out>(std::move(kind), std::move(make));
+    node.states = PlainStatesOf(fn);
+    detail::RefuseBroadcastState(*env_, node);
+    const int id = env_->AddNode(std::move(node)).id;
     detail::Connect(*env_, from_, id);
     return DataStream<Out>(*env_, {{id}});
   }
@@ -247,8 +287,8 @@ class DataStream {
   template <class Out, class Fn>
   DataStream<Out> AddFlatMap(Fn fn) {
     auto settings = std::make_shared<FlatMapSettings>();
-    DataStream<Out> out =
-        Add<Out>("flat_map", [fn, settings] { return std::make_unique<FlatMapOperator<T, Out, Fn>>(fn, settings); });
+    DataStream<Out> out = Add<Out>(
+        "flat_map", fn, [fn, settings] { return std::make_unique<FlatMapOperator<T, Out, Fn>>(fn, settings); });
     env_->graph().nodes[out.from_.front().node].outputs.push_back(MakeOutputFactory<Malformed>());
     out.flat_map_settings_ = std::move(settings);
     return out;
@@ -279,15 +319,26 @@ class KeyedStream {
     return WindowedStream<K, T, KeyOf>(*this, window);
   }
 
-  // Fn takes (const T&, KeyedContext<K>&, Collector<Out>&) and may have ValueState members; uid is where they live.
+  // Fn takes (const T&, KeyedContext<K>&, Collector<Out>&) and may have states as members; uid is where they live.
   template <class Out, class Fn>
   DataStream<Out> process(std::string uid, Fn fn) const {
     auto make = [fn, key_of = key_of_] {
       return std::make_unique<KeyedProcessOperator<T, K, KeyOf, Out, Fn>>(key_of, fn);
     };
     LogicalNode node = detail::MakeNode<Out>("process", std::move(make));
-    node.states = StatesOf(fn, Serde<K>::TypeName(), SchemaOf<K>());
+    detail::DeclareStates<K, Out>(fn, node);
+    detail::RefuseBroadcastState(*env_, node);
     return AddNode<Out>(std::move(uid), std::move(node));
+  }
+
+  // ---- with another stream (connected_streams.h) ----
+  template <class U>
+  KeyedBroadcastStreams<K, T, KeyOf, U> connect(const DataStream<U>& broadcast) const {
+    return KeyedBroadcastStreams<K, T, KeyOf, U>(*this, broadcast);
+  }
+  template <class U, class KeyOfU>
+  KeyedConnectedStreams<K, T, KeyOf, U, KeyOfU> connect(const KeyedStream<K, U, KeyOfU>& other) const {
+    return KeyedConnectedStreams<K, T, KeyOf, U, KeyOfU>(*this, other);
   }
 
   template <class Out>
@@ -299,6 +350,8 @@ class KeyedStream {
     return DataStream<Out>(*env_, {{id}});
   }
   const KeyOf& key_of() const { return key_of_; }
+  Environment& environment() const { return *env_; }
+  const std::vector<detail::Upstream<T>>& upstreams() const { return from_; }
 
  private:
   Environment* env_;
@@ -356,5 +409,7 @@ DataStream<typename Source::Output> Environment::source(std::string name, Source
 }
 
 }  // namespace penstock
+
+#include <penstock/connected_streams.h>
 
 #endif  // PENSTOCK_STREAM_H_

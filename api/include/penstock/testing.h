@@ -78,7 +78,7 @@ class HarnessChain {
   bool Open();
   // Runs `step`, and then what it has set off. Opens before.
   void Run(const std::function<void()>& step);
-  void OnRestored(std::function<void()> fn);  // called after each restore
+  void OnRestored(std::function<void()> fn);  // adds one that is called after each restore
   bool outputs_are_slow() const;
   void Advance(int64_t by_ms);
   void Finish();
@@ -97,9 +97,49 @@ class HarnessChain {
   const std::unique_ptr<Parts> parts_;
 };
 
-// Drives a piece of a job, from one input to any number of outputs, step by step on the test's thread. Everything is
-// processed before a call returns. An exception of user code leaves the call that led to it; what else fails a task is
-// in failure(). Either ends the harness as it ends a task: later calls do nothing.
+// An input of a harness besides its first one: for pieces that connect or unite streams. Like the harness's own, but
+// that splits and `caught_up` are those of the first. A copy refers to the same input; the harness outlives it.
+template <class T>
+class AddedInput {
+ public:
+  AddedInput(HarnessChain& chain, const std::string& name) : chain_(&chain) {
+    Environment& env = chain.environment();
+    LogicalNode node =
+        detail::MakeNode<T>(name, [state = state_] { return std::make_unique<HarnessEntryOperator<T>>(state->entry); });
+    node_ = env.AddNode(std::move(node)).id;
+    chain.OnRestored([state = state_] {
+      if (state->watermark != kNoTimestamp) state->entry->OnWatermark(state->watermark);
+      if (state->idle) state->entry->OnIdle(true);
+    });
+  }
+
+  DataStream<T> stream() const { return DataStream<T>(chain_->environment(), {{node_}}); }
+  void push(const T& value, TimestampMs timestamp = kNoTimestamp) {
+    chain_->Run([&] { state_->entry->OnRecord(value, timestamp); });
+  }
+  void watermark(TimestampMs watermark) {
+    state_->watermark = watermark;
+    chain_->Run([&] { state_->entry->OnWatermark(watermark); });
+  }
+  void idle(bool idle = true) {
+    state_->idle = idle;
+    chain_->Run([&] { state_->entry->OnIdle(idle); });
+  }
+
+ private:
+  struct State {
+    Receiver<T>* entry = nullptr;
+    TimestampMs watermark = kNoTimestamp;  // the last that was given
+    bool idle = false;
+  };
+  const std::shared_ptr<State> state_ = std::make_shared<State>();
+  HarnessChain* chain_;
+  int node_ = 0;
+};
+
+// Drives a piece of a job, from one input (or several, see add_input) to any number of outputs, step by step on the
+// test's thread. Everything is processed before a call returns. An exception of user code leaves the call that led to
+// it; what else fails a task is in failure(). Either ends the harness as it ends a task: later calls do nothing.
 template <class In>
 class Harness {
  public:
@@ -119,6 +159,11 @@ class Harness {
 
   // ---- before the first element ----
   DataStream<In> input() { return DataStream<In>(chain_.environment(), {{time_}}); }
+  // Another input. Time behind an operator of several inputs is the minimum of theirs, as in a cluster.
+  template <class T>
+  AddedInput<T> add_input() {
+    return AddedInput<T>(chain_, "input " + std::to_string(++inputs_));
+  }
   template <class T>
   Output<T> output(const DataStream<T>& stream) {
     auto log = std::make_shared<HarnessLog<T>>();
@@ -199,6 +244,7 @@ class Harness {
   const std::shared_ptr<HarnessInput<In>> input_ = std::make_shared<HarnessInput<In>>();
   TimestampMs watermark_ = kNoTimestamp;  // the last that was given
   bool idle_ = false;
+  int inputs_ = 1;
   HarnessChain chain_;
   int time_ = 0;
 };

@@ -59,6 +59,18 @@ class HarnessTimeOperator final : public UnaryOperator<T, T> {
   void OnRecord(const T& value, TimestampMs timestamp) override { this->out_->OnRecord(value, timestamp); }
 };
 
+// The head of an input besides the first one.
+template <class T>
+class HarnessEntryOperator final : public UnaryOperator<T, T> {
+ public:
+  explicit HarnessEntryOperator(Receiver<T>*& entry) { entry = this; }
+  void OnRecord(const T& value, TimestampMs timestamp) override { this->out_->OnRecord(value, timestamp); }
+  absl::Status Finish() override {
+    this->out_->OnWatermark(kMaxWatermark);
+    return absl::OkStatus();
+  }
+};
+
 template <class T>
 struct HarnessRecord {
   T value;
