@@ -96,9 +96,10 @@ std::string OperatorText(const json& op) {
   text += "\n";
   for (const json& state : op["states"]) {
     const std::string key_type = state.value("key_type", "");
-    text += fmt::format("      {} {}: {}{}{}", state.value("kind", ""), state.value("name", ""),
-                        key_type.empty() ? "" : key_type + " -> ", state.value("value_type", ""),
-                        state.value("ttl_ms", 0) > 0 ? fmt::format(", lives {} ms", state.value("ttl_ms", 0)) : "");
+    text += fmt::format(
+        "      {} {}: {}{}{}", state.value("kind", ""), state.value("name", ""),
+        key_type.empty() ? "" : key_type + " -> ", state.value("value_type", ""),
+        state.value("ttl_ms", int64_t{0}) > 0 ? fmt::format(", lives {} ms", state.value("ttl_ms", int64_t{0})) : "");
     if (state.contains("items")) {
       text += fmt::format(", {} items, {}{}", state.value("items", int64_t{0}),
                           SizeText(state.value("item_bytes", int64_t{0})),
