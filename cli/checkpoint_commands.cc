@@ -194,6 +194,7 @@ std::string ProgressText(const json& request, const json& checkpoints) {
   const std::string phase = request.value("phase", "");
   const std::string kind = request.value("kind", "");
   if (phase == "waiting") return kind + ": waits for the checkpoint before it";
+  if (phase == "committing") return kind + ": sinks commit what it covers";
   if (phase == "copying") {
     const auto all = std::max<int64_t>(1, request.value("copy_bytes", int64_t{0}));
     return fmt::format("{}: copying, {} %", kind, 100 * request.value("copied_bytes", int64_t{0}) / all);

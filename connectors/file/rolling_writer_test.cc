@@ -73,7 +73,7 @@ class Job {
     absl::Status status;
     context_->WaitUntil("commit", [&] {
       status = transactions().Advance();
-      return !status.ok() || !transactions().HasUncommitted();
+      return !status.ok() || !transactions().OldestUncommitted();
     });
     return status;
   }
@@ -124,7 +124,7 @@ TEST_CASE("files appear whole with their checkpoint, and roll by size", "[file]"
   const auto checkpoint = job.Prepare();
   CHECK(job.Files(false).empty());
   CHECK(job.Files(true).size() == 3);  // 290 bytes
-  CHECK(job.transactions().HasUncommitted());
+  CHECK(job.transactions().OldestUncommitted());
   job.Decide(checkpoint);
   job.transactions().OnDecided(checkpoint.id);
   RequireOk(job.AwaitCommit());

@@ -25,6 +25,9 @@ struct RestorePoint {
   std::string directory;  // that its files are relative to
   std::string storage;    // URI, of a savepoint outside of the job's own storage; else empty
   bool is_savepoint = false;
+  bool committed = false;  // a savepoint, and every sink has committed what it covers
+  // The job was stopped with it. Of the job's own only: one that somebody begins from says nothing about the new job.
+  bool ends_job = false;
   // Somebody has said that what sinks have committed since may be written again.
   bool allow_duplicates = false;
 
@@ -79,6 +82,7 @@ struct RequestRecord {
   CheckpointOutcome outcome = CheckpointOutcome::kInProgress;  // completed: copied, too, if it was to be
   bool triggered = false;
   bool decided = false;
+  bool committed = false;      // savepoint: by every sink
   uint64_t checkpoint_id = 0;  // once triggered
   std::string failure;
   std::string location;  // once completed: what `run -s` takes

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "runtime/checkpoint/manifest.h"
+#include "runtime/checkpoint/savepoint_path.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
 
@@ -26,7 +27,8 @@ RestorePoint PointOf(const proto::Manifest& manifest, const std::string& name) {
           .manifest_name = name,
           .directory = directory_end == std::string::npos ? "" : name.substr(0, directory_end),
           .storage = "",
-          .is_savepoint = manifest.kind() == proto::Manifest::SAVEPOINT};
+          .is_savepoint = manifest.kind() == proto::Manifest::SAVEPOINT,
+          .ends_job = manifest.ends_job()};
 }
 
 static absl::StatusOr<StoredCheckpoint> ReadManifestAt(Storage& storage, const std::string& name) {
@@ -37,6 +39,7 @@ static absl::StatusOr<StoredCheckpoint> ReadManifestAt(Storage& storage, const s
   stored.cluster_id = manifest.cluster_id();
   stored.leader_epoch = manifest.leader_epoch();
   stored.point = PointOf(manifest, name);
+  PENSTOCK_ASSIGN_OR_RETURN(stored.point.committed, IsCommitted(storage, name, manifest));
   for (const proto::SubtaskSnapshot& subtask : manifest.subtasks()) {
     for (const proto::SnapshotFile& file : subtask.files()) stored.files.insert(file.name());
   }

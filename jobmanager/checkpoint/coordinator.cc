@@ -102,6 +102,7 @@ proto::CheckpointPlan CheckpointCoordinator::Plan() const {
     plan.set_restore_directory(parent_->directory);
     plan.set_restore_storage(parent_->storage);
     plan.set_allow_duplicates(parent_->allow_duplicates);
+    plan.set_restore_committed(parent_->committed);
   }
   return plan;
 }
@@ -110,6 +111,11 @@ void CheckpointCoordinator::OnAllRunning(const std::set<std::string>& workers) {
   if (running_) return;
   running_ = true;
   for (const std::string& worker : workers) workers_[worker];
+  if (parent_) CommittedUpTo(parent_->id);  // a sink runs when what it began from is committed
+  if (parent_ && parent_->ends_job) {
+    stopped_ = true;
+    return effects_.AlreadyStopped();
+  }
   if (parent_) {
     sources_started_ = true;
     proto::JobManagerToWorker message;
@@ -223,6 +229,8 @@ proto::Manifest CheckpointCoordinator::BaseManifest(proto::Manifest::Kind kind, 
 void CheckpointCoordinator::WriteManifest() {
   proto::Manifest manifest = BaseManifest(in_flight_->kind, in_flight_->id);
   manifest.set_trigger_ms(in_flight_->trigger_ms);
+  manifest.set_ends_job(in_flight_->kind == proto::Manifest::SAVEPOINT &&
+                        in_flight_->ending != proto::TriggerCheckpoint::GOES_ON);
   *manifest.mutable_graph() = graph_;
   CheckpointRecord& record = Record();
   for (const auto& [key, subtask] : in_flight_->acked) {
@@ -287,7 +295,8 @@ void CheckpointCoordinator::OnManifestDecided() {
                   .manifest_name = ManifestName(directory_, deciding_->checkpoint_id()),
                   .directory = directory_,
                   .storage = "",
-                  .is_savepoint = deciding_->kind() == proto::Manifest::SAVEPOINT};
+                  .is_savepoint = deciding_->kind() == proto::Manifest::SAVEPOINT,
+                  .ends_job = deciding_->ends_job()};
   stored.kind = deciding_->kind();
   for (const proto::SubtaskSnapshot& subtask : deciding_->subtasks()) {
     for (const proto::SnapshotFile& file : subtask.files()) stored.files.insert(file.name());
@@ -320,61 +329,6 @@ void CheckpointCoordinator::OnManifestDecided() {
   if (stops) effects_.StopDecided();
   OnRequestDecided(request, *restore_);
   Retire();
-}
-
-std::string CheckpointCoordinator::LocationOf(const std::string& manifest_name) const {
-  return fmt::format("{}{}{}", config_.storage, config_.storage.ends_with('/') ? "" : "/", manifest_name);
-}
-
-RequestRecord* CheckpointCoordinator::FindRequest(uint64_t number) {
-  const auto at = std::find_if(asked_.begin(), asked_.end(),
-                               [number](const RequestRecord& asked) { return asked.request.number == number; });
-  return number == 0 || at == asked_.end() ? nullptr : &*at;
-}
-
-void CheckpointCoordinator::FailRequest(uint64_t number, CheckpointOutcome outcome, const std::string& reason) {
-  RequestRecord* asked = FindRequest(number);
-  if (asked == nullptr) return;
-  asked->outcome = outcome;
-  asked->failure = reason;
-}
-
-void CheckpointCoordinator::OnRequestDecided(uint64_t number, const RestorePoint& point) {
-  RequestRecord* asked = FindRequest(number);
-  if (asked == nullptr) return;
-  asked->decided = true;
-  if (asked->request.directory.empty()) {
-    asked->outcome = CheckpointOutcome::kCompleted;
-    asked->location = LocationOf(point.manifest_name);
-    return;
-  }
-  ++copies_;
-  effects_.CopySavepoint(number, point, asked->request.directory);
-}
-
-void CheckpointCoordinator::OnCopyProgress(uint64_t request, int64_t copied_bytes, int64_t total_bytes) {
-  RequestRecord* asked = FindRequest(request);
-  if (asked == nullptr) return;
-  asked->copied_bytes = copied_bytes;
-  asked->copy_bytes = total_bytes;
-}
-
-void CheckpointCoordinator::OnCopied(uint64_t request, const absl::StatusOr<std::string>& location) {
-  --copies_;
-  RequestRecord* asked = FindRequest(request);
-  if (!location.ok()) {
-    const std::string where = asked == nullptr ? "" : LocationOf(ManifestName(directory_, asked->checkpoint_id));
-    return FailRequest(request, CheckpointOutcome::kAborted,
-                       fmt::format("the savepoint was taken, but could not be copied: {}; it can be restored from {}",
-                                   MessageOf(location.status()), where));
-  }
-  if (asked == nullptr) return;
-  asked->outcome = CheckpointOutcome::kCompleted;
-  asked->location = *location;
-  // Whoever asked has a copy: while the job runs on, this one goes with the other old ones.
-  for (StoredCheckpoint& checkpoint : retained_) {
-    if (running_ && checkpoint.point.id == asked->checkpoint_id) checkpoint.kind = proto::Manifest::CHECKPOINT;
-  }
 }
 
 // Files of another job, whose savepoint this one began from, are that job's to delete.
@@ -478,28 +432,6 @@ void CheckpointCoordinator::EndAttempt(const std::string& reason) {
   for (const CheckpointRequest& request : requests_) FailRequest(request.number, CheckpointOutcome::kAborted, reason);
   requests_.clear();
   if (in_flight_ && !deciding_) Abort(reason, CheckpointOutcome::kAborted);
-}
-
-absl::StatusOr<uint64_t> CheckpointCoordinator::Request(CheckpointRequest request) {
-  if (!running_ || !sources_started_) return FailedPrecondition("the job does not run: there is nothing to take now");
-  const bool stopping = in_flight_ && in_flight_->ending != proto::TriggerCheckpoint::GOES_ON;
-  const bool will_stop = std::any_of(requests_.begin(), requests_.end(), [](const CheckpointRequest& r) {
-    return r.ending != proto::TriggerCheckpoint::GOES_ON;
-  });
-  if (stopping || will_stop || stopped_) return FailedPrecondition("the job is being stopped already");
-  if (requests_.size() >= kRequestsMax) return ResourceExhausted("{} checkpoints are asked for already", kRequestsMax);
-  request.number = next_request_++;
-  const uint64_t number = request.number;
-  if (request.kind == proto::Manifest::SAVEPOINT && request.directory.empty()) {
-    request.directory = config_.savepoint_directory;
-  }
-  RequestRecord asked;
-  asked.request = request;
-  asked_.push_front(std::move(asked));
-  if (asked_.size() > kRequestsRemembered) asked_.pop_back();
-  requests_.push_back(std::move(request));
-  TriggerWhenDue();
-  return number;
 }
 
 }  // namespace penstock::jobmanager

@@ -47,7 +47,11 @@ class CoordinatorEffects {
   virtual void DecisionLost() = 0;
   // The checkpoint that ends the attempt has been decided: its tasks end now, if they have not failed meanwhile.
   virtual void StopDecided() = 0;
-  // A decided savepoint is copied into its directory. Answered by OnCopied, with OnCopyProgress before it.
+  // The attempt began from the savepoint that the job was stopped with: there is nothing left to do.
+  virtual void AlreadyStopped() = 0;
+  // Put-if-absent, retried until storage has answered. Answered by OnCommitsRecorded.
+  virtual void RecordCommits(uint64_t request, std::string name, std::string bytes) = 0;
+  // A savepoint that is committed is copied into its directory. Answered by OnCopied, with OnCopyProgress before it.
   virtual void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) = 0;
 };
 
@@ -79,10 +83,15 @@ class CheckpointCoordinator {
   void OnDeclined(const proto::CheckpointDeclined& declined);
   // The answer to Decide. won: the object is ours; else somebody else has decided the id.
   void OnDecided(uint64_t id, bool won);
+  void OnCommitsRecorded(uint64_t request);
   void OnCopyProgress(uint64_t request, int64_t copied_bytes, int64_t total_bytes);
   // location: of the copy.
   void OnCopied(uint64_t request, const absl::StatusOr<std::string>& location);
+  // Every task has come to its end, which it does with nothing left to commit.
+  void OnAllFinished() { CommittedUpTo(UINT64_MAX); }
   void EndAttempt(const std::string& reason);
+  // No further attempt will come.
+  void OnJobEnded();
   void Tick();
 
   // The next checkpoint is one that somebody asked for. Its record can be found under the returned request number.
@@ -95,7 +104,8 @@ class CheckpointCoordinator {
 
   const std::deque<CheckpointRecord>& history() const { return history_; }  // newest first
   const std::deque<RequestRecord>& requests() const { return asked_; }      // newest first
-  bool copying() const { return copies_ > 0; }
+  // Words to storage beside decisions are open.
+  bool busy() const { return copies_ > 0 || recording_ > 0; }
   const CheckpointCounts& counts() const { return counts_; }
   // The newest decided checkpoint: what a restart begins from.
   const std::optional<RestorePoint>& restore_point() const { return restore_; }
@@ -130,6 +140,8 @@ class CheckpointCoordinator {
   RequestRecord* FindRequest(uint64_t number);
   void FailRequest(uint64_t number, CheckpointOutcome outcome, const std::string& reason);
   void OnRequestDecided(uint64_t number, const RestorePoint& point);
+  void CommittedUpTo(uint64_t id);
+  void CompleteRequest(RequestRecord& asked, std::string location);
   std::string LocationOf(const std::string& manifest_name) const;
   proto::Manifest BaseManifest(proto::Manifest::Kind kind, uint64_t id) const;
 
@@ -179,7 +191,13 @@ class CheckpointCoordinator {
   std::deque<CheckpointRequest> requests_;
   uint64_t next_request_ = 1;
   std::deque<RequestRecord> asked_;  // newest first
+  struct AwaitedCommit {
+    uint64_t request;
+    RestorePoint point;
+  };
+  std::vector<AwaitedCommit> awaited_commits_;  // of decided savepoints; at most kRequestsRemembered
   int copies_ = 0;
+  int recording_ = 0;
 
   std::deque<CheckpointRecord> history_;
   CheckpointCounts counts_;

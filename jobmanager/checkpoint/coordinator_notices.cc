@@ -1,4 +1,5 @@
 // What the coordinator says to workers, again and again until it has come through (protocols.md B3).
+#include <algorithm>
 #include <utility>
 
 #include "jobmanager/checkpoint/coordinator.h"
@@ -65,7 +66,14 @@ void CheckpointCoordinator::OnDecisionAcked(const std::string& worker, const pro
   const auto at = workers_.find(worker);
   if (at == workers_.end() || acked.checkpoint().generation() != generation_) return;
   const uint64_t id = acked.checkpoint().id();
-  if (decided_ && id <= *decided_ && (!at->second || *at->second < id)) at->second = id;
+  if (!decided_ || id > *decided_ || (at->second && *at->second >= id)) return;
+  at->second = id;
+  uint64_t by_all = id;
+  for (const auto& [name, committed] : workers_) {
+    if (!committed) return;
+    by_all = std::min(by_all, *committed);
+  }
+  CommittedUpTo(by_all);
 }
 
 // A decision covers all smaller ids. An id that is still open has no outcome: it is told when it has one.

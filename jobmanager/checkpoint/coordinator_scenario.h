@@ -36,6 +36,10 @@ struct RecordingEffects final : CoordinatorEffects {
   void ReadStorage() override { ++reads; }
   void DecisionLost() override { ++lost; }
   void StopDecided() override { ++stops; }
+  void AlreadyStopped() override { ++already_stopped; }
+  void RecordCommits(uint64_t request, std::string name, std::string bytes) override {
+    records.push_back({request, std::move(name), std::move(bytes)});
+  }
   void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) override {
     copies.push_back({request, std::move(point), std::move(directory)});
   }
@@ -56,6 +60,13 @@ struct RecordingEffects final : CoordinatorEffects {
     std::string directory;
   };
   std::vector<Copy> copies;
+  struct Record {
+    uint64_t request;
+    std::string name;
+    std::string bytes;
+  };
+  std::vector<Record> records;
+  int already_stopped = 0;
   int reads = 0;
   int lost = 0;
 };
@@ -104,6 +115,13 @@ struct Scenario {
       snapshot.add_files()->set_name(file.find('/') == std::string::npos ? std::string(kData) + file : file);
     }
     coordinator->OnAck(ack);
+  }
+  // What the worker says when its sinks have committed.
+  void Commit(const std::string& worker, uint64_t id) {
+    proto::DecisionAcked acked;
+    acked.mutable_checkpoint()->set_id(id);
+    acked.mutable_checkpoint()->set_generation(coordinator->generation());
+    coordinator->OnDecisionAcked(worker, acked);
   }
   void Complete(uint64_t id, const std::vector<std::string>& files = {}) {
     Ack(id, 0, files);

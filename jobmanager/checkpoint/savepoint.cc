@@ -73,6 +73,8 @@ absl::StatusOr<std::string> CopySavepoint(const SavepointCopy& copy) {
       copy.progress(copied, all);
     }));
   }
+  PENSTOCK_RETURN_IF_ERROR(to->Write(CommitRecordName(copy.point.manifest_name),
+                                     EncodeCommitRecord(manifest.checkpoint_id(), manifest.generation())));
   PENSTOCK_RETURN_IF_ERROR(to->Write(copy.point.manifest_name, bytes));
   copy.progress(all, all);
   return target;

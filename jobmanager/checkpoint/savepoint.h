@@ -1,7 +1,8 @@
 // Savepoints outside of a job's own storage: how one gets there. runtime/checkpoint/savepoint_path.h finds it again.
 //
 // A copied savepoint is a storage of its own, with one manifest and the objects that it names under the same names as
-// before. So it can be moved or copied to any place as a whole.
+// before, and the record that sinks have committed what it covers. So it can be moved or copied to any place as a
+// whole.
 #ifndef PENSTOCK_JOBMANAGER_CHECKPOINT_SAVEPOINT_H_
 #define PENSTOCK_JOBMANAGER_CHECKPOINT_SAVEPOINT_H_
 
@@ -26,7 +27,8 @@ struct SavepointCopy {
   std::function<void(int64_t copied, int64_t all)> progress;  // bytes
   const std::atomic<bool>& stop;
 };
-// The URI of the copy. The manifest comes last: without it there is no savepoint. Blocks; Cancelled when stopped.
+// REQUIRES: every sink has committed what the savepoint covers. The URI of the copy. The manifest comes last: without
+// it there is no savepoint. Blocks; Cancelled when stopped.
 absl::StatusOr<std::string> CopySavepoint(const SavepointCopy& copy);
 
 // Copies on a thread of its own, one after the other. Made and used by the job's thread. Lifetime: Stop() before what

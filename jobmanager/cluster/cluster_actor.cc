@@ -192,6 +192,18 @@ void ClusterActor::KillWorker(const std::string& taskmanager_id, proto::KillWork
   });
 }
 
+void ClusterActor::ForgetJob(const std::string& job_id) {
+  actor_.Post([this, job_id] {
+    table_.Forget(job_id);
+    for (const auto& [id, host] : table_.hosts()) {
+      if (host.gateway == nullptr) continue;
+      proto::JobManagerToHost message;
+      message.mutable_job_ended()->set_job_id(job_id);
+      Send(*host.gateway, std::move(message));
+    }
+  });
+}
+
 void ClusterActor::ReadLog(const std::string& taskmanager_id, proto::ReadLog request,
                            std::function<void(absl::StatusOr<proto::LogChunk>)> done) {
   // Shared, so that it can still be called when the actor refuses the post.

@@ -62,6 +62,8 @@ class ClusterActor {
   void ReleaseSlots(const std::string& job_id);
   void StartWorker(const std::string& taskmanager_id, proto::StartWorker start);
   void KillWorker(const std::string& taskmanager_id, proto::KillWorker kill);
+  // To all hosts: what they keep for further attempts of the job may go.
+  void ForgetJob(const std::string& job_id);
   // done runs on this actor's thread, exactly once, at the latest after kLogReadTimeoutMs.
   void ReadLog(const std::string& taskmanager_id, proto::ReadLog request,
                std::function<void(absl::StatusOr<proto::LogChunk>)> done);

@@ -60,9 +60,10 @@ std::optional<SlotShares> HostTable::Allocate(const std::string& job_id, int32_t
   for (const auto& [id, host] : hosts_) {
     if (host.gateway != nullptr) free_slots[id] = host.FreeSlots();
   }
-  std::optional<SlotShares> shares = AllocateSlots(free_slots, needed);
+  std::optional<SlotShares> shares = AllocateSlots(free_slots, needed, before_[job_id]);
   if (!shares) return std::nullopt;
   for (const auto& [id, slots] : *shares) hosts_[id].allocated[job_id] += static_cast<int32_t>(slots.size());
+  before_[job_id] = *shares;
   return shares;
 }
 

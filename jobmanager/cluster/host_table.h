@@ -39,9 +39,11 @@ class HostTable {
   // Ids of hosts not heard for longer than the timeout.
   std::vector<std::string> Overdue(int64_t now_ms, int64_t timeout_ms) const;
 
-  // Takes slots of connected hosts, or nothing.
+  // Takes slots of connected hosts, or nothing; the same ones as before as far as there are.
   std::optional<SlotShares> Allocate(const std::string& job_id, int32_t needed);
   void Release(const std::string& job_id);
+  // The job will not ask again.
+  void Forget(const std::string& job_id) { before_.erase(job_id); }
   int32_t FreeSlots() const;  // of connected hosts
 
   Host* Find(const std::string& id);
@@ -50,6 +52,7 @@ class HostTable {
 
  private:
   std::map<std::string, Host> hosts_;
+  std::map<std::string, SlotShares> before_;  // what each job got last
 };
 
 }  // namespace penstock::jobmanager

@@ -33,6 +33,8 @@ absl::StatusOr<RestorePoint> ChooseAt(const JobSubmission& submission, const std
   }
   RestorePoint point = PointOf(found.manifest, found.manifest_name);
   point.storage = found.storage;
+  point.committed = found.committed;
+  point.ends_job = false;
   point.allow_duplicates = submission.restore.allow_duplicates;
   if (newest != nullptr && !point.SameAs(newest->point) && repeats_output) {
     return FailedPrecondition(
@@ -62,7 +64,9 @@ absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submissi
   }
   if (request.resume) {
     if (newest == nullptr) return FailedPrecondition("job '{}' has no checkpoint to resume from", uid);
-    return std::optional<RestorePoint>(newest->point);
+    RestorePoint point = newest->point;
+    point.ends_job = false;
+    return std::optional<RestorePoint>(std::move(point));
   }
   if (newest != nullptr && !request.allow_empty) {
     return FailedPrecondition(

@@ -25,6 +25,7 @@ absl::StatusOr<std::optional<RestorePoint>> RestorePointOf(const proto::JobEntry
                            .manifest_name = start.manifest_name(),
                            .directory = start.directory(),
                            .storage = start.storage(),
+                           .committed = start.committed(),
                            .allow_duplicates = start.allow_duplicates()};
   }
   uint64_t newest = 0;

@@ -40,7 +40,9 @@ void Job::MoveTo(JobState state) {
   last_modified_ms_ = clock_.NowMs();
   state_entered_ms_.try_emplace(static_cast<int>(state), last_modified_ms_);
   effects_.Changed(true);
-  if (IsTerminal(state)) effects_.RecordEnd();
+  if (!IsTerminal(state)) return;
+  if (checkpoints_) checkpoints_->OnJobEnded();
+  effects_.RecordEnd();
 }
 
 void Job::OnEndRecorded() {
@@ -94,7 +96,7 @@ void Job::OnWorkerMessage(const WorkerGatewayPtr& from, const proto::WorkerToJob
       return AfterCoordinator();
     case proto::WorkerToJobManager::kDecisionAcked:
       if (checkpoints_) checkpoints_->OnDecisionAcked(taskmanager_id, message.decision_acked());
-      return;
+      return effects_.Changed(false);
     case proto::WorkerToJobManager::kOutcomeAsked:
       if (checkpoints_) checkpoints_->OnOutcomeAsked(taskmanager_id, message.outcome_asked());
       return;
@@ -145,6 +147,7 @@ void Job::OnTaskState(const std::string& taskmanager_id, const proto::TaskStateR
     if (checkpoints_) checkpoints_->OnAllRunning(workers);
   }
   if (checkpoints_ && report.state() == proto::FINISHED) checkpoints_->OnTaskFinished();
+  if (state_ == JobState::kRunning && execution_.AllFinished() && checkpoints_) checkpoints_->OnAllFinished();
   if (state_ == JobState::kRunning && execution_.AllFinished() && Rescaling()) {
     MoveTo(JobState::kRestarting);
     BeginEnding();

@@ -55,6 +55,8 @@ class JobEffects {
   virtual void KillWorker(const std::string& taskmanager_id, proto::KillWorker kill) = 0;
   // On storage, answered by OnCheckpointDecided.
   virtual void DecideCheckpoint(uint64_t id, std::string name, std::string bytes) = 0;
+  // On storage, answered by OnCommitsRecorded.
+  virtual void RecordCommits(uint64_t request, std::string name, std::string bytes) = 0;
   virtual void DeleteObjects(std::vector<std::string> names) = 0;
   // Answered by OnSavepointCopied.
   virtual void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) = 0;
@@ -89,6 +91,7 @@ class Job final : private CoordinatorEffects {
   void OnCheckpointsRead(StoredCheckpoints stored);
   void OnEndRecorded();
   void OnStorageTrouble(std::string text);
+  void OnCommitsRecorded(uint64_t request);
   void OnCopyProgress(uint64_t request, int64_t copied_bytes, int64_t total_bytes);
   void OnSavepointCopied(uint64_t request, const absl::StatusOr<std::string>& location);
   // Goes on at the parallelism of the graph, from a checkpoint that ends this attempt. REQUIRES: it passed CheckGraph.
@@ -100,8 +103,7 @@ class Job final : private CoordinatorEffects {
   uint32_t attempt() const { return attempt_; }
   // The job has ended, none of its workers is left, and no word to storage is open.
   bool Drained() const {
-    return end_recorded_ && workers_.AllGone() &&
-           (!checkpoints_ || (checkpoints_->Settled() && !checkpoints_->copying()));
+    return end_recorded_ && workers_.AllGone() && (!checkpoints_ || (checkpoints_->Settled() && !checkpoints_->busy()));
   }
   // It has ended, and its end is durable.
   bool end_recorded() const { return end_recorded_; }
@@ -123,6 +125,8 @@ class Job final : private CoordinatorEffects {
   void Delete(std::vector<std::string> names) override { effects_.DeleteObjects(std::move(names)); }
   void FailAttempt(std::string reason) override { attempt_failure_ = std::move(reason); }
   void StopDecided() override;
+  void AlreadyStopped() override { already_stopped_ = true; }
+  void RecordCommits(uint64_t request, std::string name, std::string bytes) override;
   void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) override;
   bool Rescaling() const { return rescale_ && rescale_->decided; }
   void TakeRescaledGraph();
@@ -194,6 +198,7 @@ class Job final : private CoordinatorEffects {
   bool started_ = false;
   std::optional<RestorePoint> attempt_restored_;  // what this attempt began from
   std::optional<std::string> attempt_failure_;
+  bool already_stopped_ = false;
   std::string storage_trouble_;
   int64_t attempt_began_ms_ = 0;
   struct PendingRescale {

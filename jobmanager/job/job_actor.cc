@@ -87,6 +87,13 @@ void JobActor::CopySavepoint(uint64_t request, RestorePoint point, std::string d
       });
 }
 
+void JobActor::RecordCommits(uint64_t request, std::string name, std::string bytes) {
+  store_->Decide(
+      std::move(name), std::move(bytes),
+      [this, request](bool) { actor_.Post([this, request] { job_.OnCommitsRecorded(request); }); },
+      [this](std::string text) { actor_.Post([this, text = std::move(text)] { job_.OnStorageTrouble(text); }); });
+}
+
 void JobActor::DecideCheckpoint(uint64_t id, std::string name, std::string bytes) {
   store_->Decide(
       std::move(name), std::move(bytes),
@@ -134,7 +141,9 @@ void JobActor::Publish() {
   changed_ = false;
   published_ms_ = clock_.MonotonicMs();
   drained_published_ = drained;
-  listener_.OnJobSnapshot(job_.Snapshot(), drained);
+  std::shared_ptr<const JobSnapshot> snapshot = job_.Snapshot();
+  if (drained) cluster_.ForgetJob(snapshot->id);
+  listener_.OnJobSnapshot(std::move(snapshot), drained);
 }
 
 void JobActor::Tick() {

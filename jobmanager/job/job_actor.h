@@ -62,6 +62,7 @@ class JobActor final : private JobEffects {
   void KillWorker(const std::string& taskmanager_id, proto::KillWorker kill) override;
   void DecideCheckpoint(uint64_t id, std::string name, std::string bytes) override;
   void DeleteObjects(std::vector<std::string> names) override { store_->Delete(std::move(names)); }
+  void RecordCommits(uint64_t request, std::string name, std::string bytes) override;
   void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) override;
   void ReadCheckpoints() override { ReadUntilItWorks(kStoreRetryMinMs); }
   void DecisionLost() override { listener_.OnDecisionLost(); }

@@ -64,6 +64,15 @@ void Job::CopySavepoint(uint64_t request, RestorePoint point, std::string direct
   effects_.CopySavepoint(request, std::move(point), std::move(directory));
 }
 
+void Job::RecordCommits(uint64_t request, std::string name, std::string bytes) {
+  effects_.RecordCommits(request, std::move(name), std::move(bytes));
+}
+
+void Job::OnCommitsRecorded(uint64_t request) {
+  checkpoints_->OnCommitsRecorded(request);
+  effects_.Changed(true);
+}
+
 void Job::OnCopyProgress(uint64_t request, int64_t copied_bytes, int64_t total_bytes) {
   checkpoints_->OnCopyProgress(request, copied_bytes, total_bytes);
   effects_.Changed(false);
@@ -107,6 +116,11 @@ void Job::TakeRescaledGraph() {
 }
 
 void Job::AfterCoordinator() {
+  if (std::exchange(already_stopped_, false) && state_ == JobState::kRunning) {
+    checkpoints_->OnAllFinished();
+    MoveTo(JobState::kFinished);
+    BeginEnding();
+  }
   if (!attempt_failure_) return;
   FailureSnapshot failure = JobFailure(*std::exchange(attempt_failure_, std::nullopt), proto::Failure::EXTERNAL, true);
   failure.failure.set_exception_type("CheckpointFailure");

@@ -32,11 +32,13 @@ struct RecordingEffects final : JobEffects {
   void KillWorker(const std::string& id, proto::KillWorker kill) override { killed.emplace_back(id, kill); }
   void DecideCheckpoint(uint64_t id, std::string name, std::string) override { decisions.emplace_back(id, name); }
   void DeleteObjects(std::vector<std::string> names) override { deleted = std::move(names); }
+  void RecordCommits(uint64_t request, std::string, std::string) override { recorded.push_back(request); }
   void CopySavepoint(uint64_t, RestorePoint, std::string) override {}
   void ReadCheckpoints() override { ++reads; }
   void DecisionLost() override {}
   void RecordEnd() override { ++ends; }
   void Changed(bool) override {}
+  std::vector<uint64_t> recorded;
   int reads = 0;
   int ends = 0;
   std::vector<std::pair<uint64_t, std::string>> decisions;
@@ -136,12 +138,12 @@ struct Scenario {
     report.set_signal(signal);
     job->OnWorkerExited(host, report);
   }
-  void Run() {
+  void Run(JobState state = JobState::kRunning) {
     Grant();
     Hello("a");
     Hello("b");
     AllTasks(proto::RUNNING);
-    REQUIRE(job->state() == JobState::kRunning);
+    REQUIRE(job->state() == state);
   }
   // The checkpoint that was triggered last: all tasks hand in, and storage takes it.
   void CompleteCheckpoint() {
@@ -428,6 +430,30 @@ TEST_CASE("A rescale whose checkpoint comes to nothing is given up, and a later 
   s.CompleteCheckpoint();
   s.AllTasks(proto::FINISHED);
   CHECK(s.job->state() == JobState::kFinished);
+}
+
+TEST_CASE("A stop that is decided though a worker died meanwhile ends the job", "[job]") {
+  Scenario s({.type = "fixed-delay", .fixed_delay_attempts = 5, .fixed_delay_ms = 1}, "s");
+  s.Run();
+  s.CompleteCheckpoint();
+  REQUIRE(
+      s.job->RequestCheckpoint({.kind = proto::Manifest::SAVEPOINT, .ending = proto::TriggerCheckpoint::SUSPEND}).ok());
+  s.CompleteCheckpoint();
+  s.Exit("b", -1, SIGKILL);
+  s.Task("a", "v1", 0, proto::CANCELED);
+  s.Task("a", "v2", 0, proto::CANCELED);
+  s.Exit("a", 0);
+  s.Advance(1);
+  s.Advance(50);
+  REQUIRE(s.job->attempt() == 2);
+  CHECK(s.effects.recorded.empty());
+  // Its sinks commit what the savepoint covers, and that is all there is to do.
+  s.Run(JobState::kFinished);
+  CHECK(s.effects.recorded.size() == 1);
+  for (const auto& sent : s.gateways.at("a")->sent) CHECK_FALSE(sent.has_start_sources());
+  CHECK_FALSE(s.job->Drained());
+  s.job->OnCommitsRecorded(s.effects.recorded.front());
+  CHECK(s.job->Snapshot()->checkpoints->requests.front().outcome == CheckpointOutcome::kCompleted);
 }
 
 TEST_CASE("A rescale that is decided though a worker died meanwhile takes place with the restart", "[job]") {

@@ -299,7 +299,10 @@ namespace {
 
 json RenderRequest(const RequestRecord& request) {
   const CheckpointRequest& asked = request.request;
-  const char* phase = !request.triggered ? "waiting" : !request.decided ? "taking" : "copying";
+  const char* phase = "copying";
+  if (!request.committed || asked.directory.empty()) phase = "committing";
+  if (!request.decided) phase = "taking";
+  if (!request.triggered) phase = "waiting";
   if (request.outcome != CheckpointOutcome::kInProgress) phase = "ended";
   return {{"request", asked.number},
           {"kind", asked.kind == proto::Manifest::SAVEPOINT ? "savepoint" : "checkpoint"},

@@ -1,6 +1,7 @@
 #include "jobmanager/schedule/slot_allocation.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace penstock::jobmanager {
@@ -11,7 +12,29 @@ int32_t SlotsNeeded(const proto::JobGraph& graph) {
   return needed;
 }
 
-std::optional<SlotShares> AllocateSlots(const std::map<std::string, int32_t>& free_slots, int32_t needed) {
+// Deals the indices anew; each host keeps its number of them.
+static SlotShares KeepIndices(const SlotShares& dealt, int32_t needed, const SlotShares& before) {
+  std::set<int32_t> left;
+  for (int32_t slot = 0; slot < needed; ++slot) left.insert(left.end(), slot);
+  SlotShares shares;
+  for (const auto& [id, slots] : dealt) {
+    std::vector<int32_t>& kept = shares[id];
+    const auto had = before.find(id);
+    if (had == before.end()) continue;
+    for (const int32_t slot : had->second) {
+      if (kept.size() < slots.size() && left.erase(slot) > 0) kept.push_back(slot);
+    }
+  }
+  for (const auto& [id, slots] : dealt) {
+    std::vector<int32_t>& kept = shares[id];
+    while (kept.size() < slots.size()) kept.push_back(left.extract(left.begin()).value());
+    std::ranges::sort(kept);
+  }
+  return shares;
+}
+
+std::optional<SlotShares> AllocateSlots(const std::map<std::string, int32_t>& free_slots, int32_t needed,
+                                        const SlotShares& before) {
   std::vector<std::pair<int32_t, std::string>> hosts;
   int64_t total = 0;
   for (const auto& [id, free] : free_slots) {
@@ -30,7 +53,7 @@ std::optional<SlotShares> AllocateSlots(const std::map<std::string, int32_t>& fr
       shares[id].push_back(slot++);
     }
   }
-  return shares;
+  return before.empty() ? shares : KeepIndices(shares, needed, before);
 }
 
 std::vector<proto::SubtaskRef> SubtasksOf(const proto::JobGraph& graph, const std::vector<int32_t>& slots) {

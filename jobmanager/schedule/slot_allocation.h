@@ -21,8 +21,10 @@ using SlotShares = std::map<std::string, std::vector<int32_t>>;
 
 int32_t SlotsNeeded(const proto::JobGraph& graph);
 
-// Nothing when there are fewer free slots than needed: a job gets all of them or none.
-std::optional<SlotShares> AllocateSlots(const std::map<std::string, int32_t>& free_slots, int32_t needed);
+// Nothing when there are fewer free slots than needed: a job gets all of them or none. before: of the attempt before;
+// a host gets the same indices again as far as it can, because copies of their state lie on its disk.
+std::optional<SlotShares> AllocateSlots(const std::map<std::string, int32_t>& free_slots, int32_t needed,
+                                        const SlotShares& before = {});
 
 // The subtasks that run in these slots, in the graph's order of vertices.
 std::vector<proto::SubtaskRef> SubtasksOf(const proto::JobGraph& graph, const std::vector<int32_t>& slots);

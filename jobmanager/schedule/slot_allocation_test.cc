@@ -48,6 +48,16 @@ TEST_CASE("Slots are dealt evenly, and every index exactly once", "[schedule]") 
   }
 }
 
+TEST_CASE("A host gets the indices again that it had before", "[schedule]") {
+  const SlotShares before{{"b", {0, 2}}, {"c", {1, 3}}};
+  CHECK(*AllocateSlots({{"a", 2}, {"b", 2}}, 4, before) == SlotShares{{"a", {1, 3}}, {"b", {0, 2}}});
+  CHECK(*AllocateSlots({{"b", 2}, {"c", 2}}, 4, before) == before);
+  CHECK(*AllocateSlots({{"a", 2}, {"b", 1}, {"c", 1}}, 4, before) == SlotShares{{"a", {2, 3}}, {"b", {0}}, {"c", {1}}});
+  // Rescaled: what is left of them.
+  CHECK(*AllocateSlots({{"b", 2}, {"c", 2}}, 2, before) == SlotShares{{"b", {0}}, {"c", {1}}});
+  CHECK(*AllocateSlots({{"b", 4}, {"c", 4}}, 6, before) == SlotShares{{"b", {0, 2, 4}}, {"c", {1, 3, 5}}});
+}
+
 TEST_CASE("Slot i runs subtask i of every vertex that has one", "[schedule]") {
   const auto subtasks = SubtasksOf(GraphOf({1, 3}), {0, 2});
   REQUIRE(subtasks.size() == 3);

@@ -48,6 +48,7 @@ proto::JobEntry EntryOf(const std::string& job_id, const JobSubmission& submissi
     out.set_manifest_name(start.restore->manifest_name);
     out.set_directory(start.restore->directory);
     out.set_storage(start.restore->storage);
+    out.set_committed(start.restore->committed);
   }
   return entry;
 }

@@ -11,6 +11,7 @@ namespace penstock {
 namespace {
 
 constexpr std::string_view kMagic = "PNSTKMAN";
+constexpr std::string_view kCommitMagic = "PNSTKCMT";
 constexpr size_t kMagicBytes = 8;
 constexpr size_t kHeaderBytes = kMagicBytes + 4 + 8;
 constexpr size_t kChecksumBytes = 8;
@@ -86,6 +87,27 @@ std::optional<uint64_t> IdOfManifestName(std::string_view name) {
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
   if (digits.size() != kIdDigits || error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
   return id;
+}
+
+std::string CommitRecordName(std::string_view manifest_name) { return fmt::format("{}.committed", manifest_name); }
+
+std::string EncodeCommitRecord(uint64_t checkpoint_id, std::string_view generation) {
+  proto::CommitRecord record;
+  record.set_checkpoint_id(checkpoint_id);
+  record.set_generation(std::string(generation));
+  return EncodeFramed(kCommitMagic, kManifestFormat, record.SerializeAsString());
+}
+
+absl::Status CheckCommitRecord(std::string_view bytes, std::string_view where, const proto::Manifest& manifest) {
+  PENSTOCK_ASSIGN_OR_RETURN(const std::string_view body,
+                            DecodeFramed(kCommitMagic, kManifestFormat, bytes, "commit record", where));
+  proto::CommitRecord record;
+  if (!record.ParseFromArray(body.data(), static_cast<int>(body.size())) ||
+      record.checkpoint_id() != manifest.checkpoint_id() || record.generation() != manifest.generation()) {
+    return DataLoss("{} is not of the savepoint beside it (checkpoint {} of generation {})", where,
+                    manifest.checkpoint_id(), manifest.generation());
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace penstock

@@ -28,6 +28,13 @@ std::string ManifestName(std::string_view job_directory, uint64_t checkpoint_id)
 // The id in a manifest's name; nothing for other names.
 std::optional<uint64_t> IdOfManifestName(std::string_view name);
 
+// Beside a savepoint's manifest, once every sink has committed what it covers: "PNSTKCMT" in the manifest's frame, with
+// a proto::CommitRecord.
+std::string CommitRecordName(std::string_view manifest_name);
+std::string EncodeCommitRecord(uint64_t checkpoint_id, std::string_view generation);
+// DataLoss: it is damaged, or of another checkpoint than the manifest beside it.
+absl::Status CheckCommitRecord(std::string_view bytes, std::string_view where, const proto::Manifest& manifest);
+
 // The frame of a manifest around other bytes: a magic of 8 bytes, format, length, checksum. The view lies in `bytes`.
 std::string EncodeFramed(std::string_view magic, uint32_t format, std::string_view body);
 absl::StatusOr<std::string_view> DecodeFramed(std::string_view magic, uint32_t format, std::string_view bytes,

@@ -26,6 +26,22 @@ TEST_CASE("a manifest survives its bytes", "[manifest]") {
   CHECK(read->SerializeAsString() == Example().SerializeAsString());
 }
 
+TEST_CASE("a commit record counts for the savepoint that it names", "[manifest]") {
+  const std::string name = CommitRecordName(ManifestName("jobs/job", 42));
+  CHECK(name == "jobs/job/manifests/00000000000000000042.committed");
+  CHECK_FALSE(IdOfManifestName(name));
+  const std::string good = EncodeCommitRecord(42, "g");
+  CHECK(CheckCommitRecord(good, name, Example()).ok());
+  CHECK(absl::IsDataLoss(CheckCommitRecord(EncodeCommitRecord(42, "h"), name, Example())));
+  CHECK(absl::IsDataLoss(CheckCommitRecord(EncodeCommitRecord(41, "g"), name, Example())));
+  for (size_t i = 0; i < good.size(); ++i) {
+    std::string bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ 1);
+    CHECK_FALSE(CheckCommitRecord(bad, name, Example()).ok());
+  }
+  CHECK_FALSE(CheckCommitRecord(EncodeManifest(Example()), name, Example()).ok());
+}
+
 TEST_CASE("every damaged byte of a manifest is noticed and the manifest named", "[manifest]") {
   const std::string good = EncodeManifest(Example());
   for (size_t i = 0; i < good.size(); ++i) {

@@ -63,10 +63,21 @@ absl::StatusOr<FoundSavepoint> ReadFound(Storage& storage, FoundSavepoint found,
   }
   PENSTOCK_RETURN_IF_ERROR(bytes.status());
   PENSTOCK_ASSIGN_OR_RETURN(found.manifest, DecodeManifest(*bytes, found.manifest_name));
+  PENSTOCK_ASSIGN_OR_RETURN(found.committed, IsCommitted(storage, found.manifest_name, found.manifest));
   return found;
 }
 
 }  // namespace
+
+absl::StatusOr<bool> IsCommitted(Storage& storage, const std::string& manifest_name, const proto::Manifest& manifest) {
+  if (manifest.kind() != proto::Manifest::SAVEPOINT) return false;
+  const std::string name = CommitRecordName(manifest_name);
+  const absl::StatusOr<std::string> bytes = storage.ReadAll(name);
+  if (absl::IsNotFound(bytes.status())) return false;
+  PENSTOCK_RETURN_IF_ERROR(bytes.status());
+  PENSTOCK_RETURN_IF_ERROR(CheckCommitRecord(*bytes, name, manifest));
+  return true;
+}
 
 absl::StatusOr<FoundSavepoint> FindSavepoint(const std::string& path, const std::string& own_uri, Storage* own,
                                              const StorageOptions& options) {

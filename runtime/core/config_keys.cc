@@ -132,7 +132,11 @@ const std::vector<ConfigKey>& ConfigKeys() {
        "RocksDB's level_compaction_dynamic_level_bytes."},
       {"state.backend.rocksdb.compression", kString, "lz4", "Compression of RocksDB's files.", 0, kAny,
        "none|lz4|zstd"},
-      {"state.backend.local-dir", kString, "", "Folder of local state. Empty: the worker's own directory."},
+      {"state.backend.local-dir", kString, "",
+       "Folder of local state on each TaskManager's machine. Empty: the TaskManager's own (taskmanager.tmp.dir)."},
+      {"state.backend.local-recovery", kBool, "true",
+       "Keep copies of keyed state on the TaskManager's disk until the job ends, so that a restart need not read it from "
+       "checkpoint storage."},
       {"restart-strategy.type", kString, "auto",
        "What happens after a failure. auto: exponential-delay with checkpoints, else none.", 0, kAny,
        "auto|none|fixed-delay|exponential-delay|failure-rate"},

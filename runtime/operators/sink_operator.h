@@ -2,7 +2,9 @@
 #ifndef PENSTOCK_RUNTIME_OPERATORS_SINK_OPERATOR_H_
 #define PENSTOCK_RUNTIME_OPERATORS_SINK_OPERATOR_H_
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "runtime/metrics/metrics.h"
@@ -62,7 +64,9 @@ class SinkOperator final : public Operator, public Receiver<T> {
     if (transactions_ != nullptr) transactions_->OnAborted(checkpoint_id);
   }
   bool NeedsFinalCheckpoint() const override { return transactions_ != nullptr && transactions_->HasUnprepared(); }
-  bool HasUncommitted() const override { return transactions_ != nullptr && transactions_->HasUncommitted(); }
+  std::optional<uint64_t> OldestUncommitted() const override {
+    return transactions_ == nullptr ? std::nullopt : transactions_->OldestUncommitted();
+  }
   void Close() override { writer_->Close(); }
 
  private:

@@ -20,6 +20,8 @@ struct AttemptOrigin {
     std::string parent_generation;  // what that generation began from; empty: it began without state
     std::string cluster_id;         // of the job that took the checkpoint
     std::string job_uid;
+    // A savepoint whose output is known to be committed, whatever has become of markers and logs since.
+    bool committed = false;
   };
 
   bool checkpoints = false;  // the job takes any; else only at_least_once is possible

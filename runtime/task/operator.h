@@ -86,7 +86,8 @@ class Operator {
   // What Finish has written is not out yet: the task waits for one more checkpoint to be decided before it ends.
   virtual bool NeedsFinalCheckpoint() const { return false; }
   // What decided checkpoints cover is not out yet either: the task waits for that, too.
-  virtual bool HasUncommitted() const { return false; }
+  // The oldest checkpoint whose output it has made ready and not committed.
+  virtual std::optional<uint64_t> OldestUncommitted() const { return std::nullopt; }
 };
 
 // Rows a fire handles before the loop looks at its mailbox.

@@ -252,8 +252,13 @@ bool OperatorChain::NeedsFinalCheckpoint() const {
   return std::any_of(operators_.begin(), operators_.end(), [](const auto& op) { return op->NeedsFinalCheckpoint(); });
 }
 
-bool OperatorChain::HasUncommitted() const {
-  return std::any_of(operators_.begin(), operators_.end(), [](const auto& op) { return op->HasUncommitted(); });
+std::optional<uint64_t> OperatorChain::OldestUncommitted() const {
+  std::optional<uint64_t> oldest;
+  for (const auto& op : operators_) {
+    const std::optional<uint64_t> of_operator = op->OldestUncommitted();
+    if (of_operator && (!oldest || *of_operator < *oldest)) oldest = of_operator;
+  }
+  return oldest;
 }
 
 bool OperatorChain::FinishNext(absl::Status& status) {

@@ -57,7 +57,7 @@ class OperatorChain {
   void OnDecided(uint64_t checkpoint_id);
   void OnAborted(uint64_t checkpoint_id);
   bool NeedsFinalCheckpoint() const;
-  bool HasUncommitted() const;
+  std::optional<uint64_t> OldestUncommitted() const;
   // The next operator's Finish, producers first; true when all have finished. Pending fires are run by the loop
   // between.
   bool FinishNext(absl::Status& status);

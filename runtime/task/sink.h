@@ -10,6 +10,7 @@
 #define PENSTOCK_RUNTIME_TASK_SINK_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,8 +56,8 @@ class SinkTransactions {
   virtual absl::Status Advance() = 0;
   // Written, and behind no barrier yet: one more checkpoint is needed before the task may end.
   virtual bool HasUnprepared() const = 0;
-  // Behind a barrier, and not committed yet.
-  virtual bool HasUncommitted() const = 0;
+  // The oldest checkpoint whose output is behind its barrier, and not committed yet. Everything older is committed.
+  virtual std::optional<uint64_t> OldestUncommitted() const = 0;
 };
 
 template <class T>

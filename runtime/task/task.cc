@@ -254,6 +254,7 @@ void Task::AfterBatch() {
       now_ns - last_tick_ns_ >= environment_.options.auto_watermark_interval_ms * 1'000'000) {
     last_tick_ns_ = now_ns;
     chain_.OnTick(now_ns / 1'000'000);
+    ReportCommitted();
   }
   if (now_ns - last_flush_ns_ >= environment_.options.buffer_timeout_ms * 1'000'000) Flush();
   Debloat(now_ns);

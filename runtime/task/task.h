@@ -50,6 +50,8 @@ class TaskListener {
   virtual void OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool last) = 0;
   // A new base of the task's keyed state, to be made durable; then Task::OnBaseDurable.
   virtual void OnNewBase(const TaskInfo& info, ChainPart base) = 0;
+  // Everything that this decided checkpoint covers is committed by the task's sinks.
+  virtual void OnCommitted(const TaskInfo& info, uint64_t checkpoint_id) = 0;
 };
 
 // Captures the raw stack of the newest throw of this thread; set by the program's main.
@@ -133,6 +135,7 @@ class Task {
   std::string ProducerOf(const InputState& input) const;
   void DrainSource();
   bool MayEnd() const;
+  void ReportCommitted();
   void AwaitFinalCheckpoint();
   void HandInLast();
   void TrickleState();
@@ -169,6 +172,7 @@ class Task {
   bool suspended_ = false;                   // the input ended without its maximum watermark (protocols.md D6)
   bool drained_ = false;                     // DrainSource has run
   std::optional<uint64_t> decided_;          // the largest id known to be decided
+  std::optional<uint64_t> reported_;         // up to which the listener knows that everything is committed
   std::optional<uint64_t> ends_with_;        // the checkpoint that is to end the job: its decision is waited for
   bool failed_ = false;
   TaskFailure failure_;

@@ -19,7 +19,17 @@ void Task::OnDecided(uint64_t checkpoint_id) {
   mailbox_->PostAnytime([this, checkpoint_id] {
     decided_ = std::max(decided_.value_or(0), checkpoint_id);
     chain_.OnDecided(checkpoint_id);
+    ReportCommitted();
   });
+}
+
+// Once for each decision: that nothing it covers waits to be committed here any more (protocols.md B4).
+void Task::ReportCommitted() {
+  if (!decided_ || (reported_ && *reported_ >= *decided_)) return;
+  const std::optional<uint64_t> oldest = chain_.OldestUncommitted();
+  if (oldest && *oldest <= *decided_) return;
+  reported_ = decided_;
+  environment_.listener.OnCommitted(info_, *decided_);
 }
 
 void Task::OnAborted(uint64_t checkpoint_id) {
@@ -142,6 +152,8 @@ void Task::TakeSnapshot(const Barrier& barrier, int channel) {
     source_finished_ = true;
     suspended_ = barrier.ending == BarrierEnding::kSuspend;
   }
+  if (barrier.last_decided) decided_ = std::max(decided_.value_or(0), *barrier.last_decided);
+  ReportCommitted();
   environment_.listener.OnSnapshot(info_, std::move(snapshot), false);
 }
 
@@ -155,7 +167,7 @@ void Task::DrainSource() {
 }
 
 bool Task::MayEnd() const {
-  return !chain_.NeedsFinalCheckpoint() && !chain_.HasUncommitted() &&
+  return !chain_.NeedsFinalCheckpoint() && !chain_.OldestUncommitted() &&
          (!ends_with_ || (decided_ && *decided_ >= *ends_with_));
 }
 
@@ -172,6 +184,7 @@ void Task::AwaitFinalCheckpoint() {
     if (absl::Status status = chain_.TakeFailure(); !status.ok()) {
       return FailWith(status, TaskFailure::Domain::kExternal);
     }
+    ReportCommitted();
     if (MayEnd()) return;
     mailbox_->WaitUntilDeadline(
         WaitKind::kInput, "the last checkpoint", [&] { return MayEnd() || mailbox_->nudged(); },

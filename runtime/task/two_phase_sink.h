@@ -65,7 +65,8 @@ class TwoPhaseWriter final : public SinkWriter<T>, public SinkTransactions {
     }
     committer_ = std::make_unique<Committer>(context.clock(), context.waker());
     std::vector<Committable> restored;
-    for (size_t i = 0; i < start_.parts.size(); ++i) {
+    const bool committed = start_.origin.restored && start_.origin.restored->committed;
+    for (size_t i = 0; i < start_.parts.size() && !committed; ++i) {
       if (static_cast<int>(i) % context.parallelism() != context.subtask()) continue;
       PENSTOCK_RETURN_IF_ERROR(Decode(start_.parts[i].state, restored));
     }
@@ -103,7 +104,9 @@ class TwoPhaseWriter final : public SinkWriter<T>, public SinkTransactions {
   void OnAborted(uint64_t checkpoint_id) override { uncovered_ = uncovered_ || checkpoint_id == last_barrier_; }
   absl::Status Advance() override { return Settle(); }
   bool HasUnprepared() const override { return written_ || (uncovered_ && !pending_.empty()); }
-  bool HasUncommitted() const override { return !pending_.empty(); }
+  std::optional<uint64_t> OldestUncommitted() const override {
+    return pending_.empty() ? std::nullopt : std::optional(pending_.front().checkpoint_id);
+  }
 
   void Close() override {
     if (committer_ == nullptr) return;

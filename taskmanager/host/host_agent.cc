@@ -78,6 +78,8 @@ void HostAgent::Handle(const proto::JobManagerToHost& message) {
       return actions_.start_worker(message.start_worker());
     case proto::JobManagerToHost::kKillWorker:
       return actions_.kill_worker(message.kill_worker());
+    case proto::JobManagerToHost::kJobEnded:
+      return actions_.forget_job(message.job_ended().job_id());
     case proto::JobManagerToHost::kReadLog: {
       proto::HostToJobManager reply;
       *reply.mutable_log_chunk() = ReadLogDirectory(hello_.log_dir(), message.read_log());

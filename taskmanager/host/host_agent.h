@@ -28,6 +28,7 @@ inline constexpr size_t kReportsMax = 1024;
 struct HostActions {
   std::function<void(proto::StartWorker)> start_worker;
   std::function<void(const proto::KillWorker&)> kill_worker;
+  std::function<void(const std::string& job_id)> forget_job;
   std::function<std::vector<proto::RunningWorker>()> running;
 };
 

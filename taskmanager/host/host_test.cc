@@ -211,6 +211,7 @@ TEST_CASE("A host starts nothing for a leader that another has replaced, and goe
   HostAgent agent({},
                   {.start_worker = [&](proto::StartWorker) { ++started; },
                    .kill_worker = [](const proto::KillWorker&) {},
+                   .forget_job = [](const std::string&) {},
                    .running = [] { return std::vector<proto::RunningWorker>(); }},
                   transport, Clock::System());
   agent.Start();

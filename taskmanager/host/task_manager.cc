@@ -60,6 +60,7 @@ struct TaskManager::Parts {
                      supervisor.Start(std::move(start));
                    },
                .kill_worker = [this](const proto::KillWorker& kill) { supervisor.Kill(kill); },
+               .forget_job = [this](const std::string& job_id) { supervisor.ForgetJob(job_id); },
                .running = [this] { return supervisor.Running(); }},
               transport, clock),
         supervisor({.log_dir = options.log_dir,

@@ -102,12 +102,34 @@ void WorkerSupervisor::FetchThenSpawn(const Key& key) {
   });
 }
 
+// Copies lie on the disk of the state, so that they can be hard links.
+void WorkerSupervisor::SetDirectories(const Key& key, proto::WorkerSpec& spec) {
+  const std::string worker = fmt::format("workers/{}-{}", key.first, key.second);
+  const auto local = spec.config().find("state.backend.local-dir");
+  const std::string base = local == spec.config().end() || local->second.empty() ? options_.tmp_dir : local->second;
+  spec.set_work_dir(options_.tmp_dir + "/" + worker);
+  spec.set_state_dir(base + "/" + worker + "/state");
+  spec.set_copies_dir(fmt::format("{}/copies/{}", base, key.first));
+  copies_[key.first] = spec.copies_dir();
+  std::error_code error;
+  std::filesystem::create_directories(spec.work_dir(), error);
+  std::filesystem::create_directories(spec.state_dir(), error);
+}
+
+void WorkerSupervisor::ForgetJob(const std::string& job_id) {
+  actor_.Post([this, job_id] {
+    const auto at = copies_.find(job_id);
+    if (at == copies_.end()) return;
+    std::error_code ignored;
+    std::filesystem::remove_all(at->second, ignored);
+    copies_.erase(at);
+  });
+}
+
 void WorkerSupervisor::Spawn(const Key& key, const std::string& program) {
   Worker& worker = workers_.at(key);
-  const std::string work_dir = fmt::format("{}/workers/{}-{}", options_.tmp_dir, key.first, key.second);
-  std::error_code error;
-  std::filesystem::create_directories(work_dir, error);
-  worker.start.mutable_spec()->set_work_dir(work_dir);
+  SetDirectories(key, *worker.start.mutable_spec());
+  const std::string& work_dir = worker.start.spec().work_dir();
   const auto child = StartChild({.program = program,
                                  .arguments = {"worker"},
                                  .work_dir = work_dir,
@@ -163,6 +185,7 @@ void WorkerSupervisor::OnEnded(const Key& key, proto::WorkerExited report) {
                worker.pid, report.exit_code(), report.signal());
   std::error_code ignored;
   std::filesystem::remove_all(worker.start.spec().work_dir(), ignored);
+  std::filesystem::remove_all(worker.start.spec().state_dir(), ignored);
   report.set_host_leaves(stopping_);
   Report(key, std::move(report));
 }

@@ -44,6 +44,8 @@ class WorkerSupervisor {
 
   void Start(proto::StartWorker start);
   void Kill(const proto::KillWorker& kill);
+  // No further worker of the job will come: its copies of state go.
+  void ForgetJob(const std::string& job_id);
   // Workers whose end has not been reported yet.
   std::vector<proto::RunningWorker> Running() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -65,6 +67,7 @@ class WorkerSupervisor {
   void Report(const Key& key, proto::WorkerExited exited);
   void Remember();
   std::string PathOf(const Key& key, const char* suffix) const;
+  void SetDirectories(const Key& key, proto::WorkerSpec& spec);
 
   // Constant after construction.
   const SupervisorOptions options_;
@@ -74,6 +77,7 @@ class WorkerSupervisor {
   // The actor's thread only.
   std::map<Key, Worker> workers_;
   bool stopping_ = false;
+  std::map<std::string, std::string> copies_;  // of state, the folder by job id
 
   mutable Mutex mutex_;
   CondVar none_left_;

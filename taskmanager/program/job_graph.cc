@@ -38,10 +38,8 @@ absl::StatusOr<worker::JobExecutorOptions> OptionsOf(const proto::WorkerSpec& sp
   options.task.buffer_timeout_ms = config.GetDurationMs("execution.buffer-timeout");
   options.task.auto_watermark_interval_ms = config.GetDurationMs("pipeline.auto-watermark-interval");
   options.task.debloat = DebloatOf(config);
-  options.work_dir = spec.work_dir();
-  if (const std::string local = config.GetString("state.backend.local-dir"); !local.empty()) {
-    options.work_dir = fmt::format("{}/{}-{}", local, spec.job_id(), spec.attempt());
-  }
+  options.work_dir = spec.state_dir();
+  if (config.GetBool("state.backend.local-recovery")) options.copies_dir = spec.copies_dir();
   options.state.rocksdb = config.GetString("state.backend.type") == "rocksdb";
   options.memory_grant_bytes = spec.memory_grant_bytes();
   options.state.memory_bytes = config.GetBytes("state.memory.size");

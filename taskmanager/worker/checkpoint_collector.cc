@@ -1,6 +1,7 @@
 #include "taskmanager/worker/checkpoint_collector.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
@@ -54,14 +55,15 @@ void AddFilesOf(const TaskSnapshot& snapshot, std::vector<StateFilePtr>& files) 
 }  // namespace
 
 CheckpointCollector::CheckpointCollector(std::string generation, std::set<Subtask> subtasks,
-                                         std::shared_ptr<Storage> storage, std::string prefix, BaseDone base_done,
-                                         TaskEvents& events, const Clock& clock)
+                                         std::shared_ptr<Storage> storage, std::string prefix, std::string copies_dir,
+                                         BaseDone base_done, TaskEvents& events, const Clock& clock)
     : generation_(std::move(generation)),
       subtasks_(std::move(subtasks)),
       base_done_(std::move(base_done)),
       events_(events),
       clock_(clock),
       upload_(std::move(storage), std::move(prefix)),
+      copies_(std::move(copies_dir)),
       uploader_("checkpoint", clock) {}
 
 void CheckpointCollector::OnNewBase(const TaskInfo& info, ChainPart base) {
@@ -99,10 +101,29 @@ void CheckpointCollector::OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot
   for (const uint64_t id : ids) UploadWhenWhole(id);
 }
 
-void CheckpointCollector::OnDone(uint64_t id) {
+void CheckpointCollector::OnDecided(uint64_t id) {
+  OnAborted(id);
+  uploader_.Post([this, id] { copies_.OnDecided(id); });
+}
+
+void CheckpointCollector::OnAborted(uint64_t id) {
   MutexLock lock(&mutex_);
+  outcome_ = std::max(outcome_, static_cast<int64_t>(id));
   done_ = std::max(done_, static_cast<int64_t>(id));
   open_.erase(open_.begin(), open_.upper_bound(id));
+}
+
+// Of the newest only: its outcome settles those before it.
+void CheckpointCollector::AskWhenUnknown(uint64_t id) {
+  {
+    MutexLock lock(&mutex_);
+    if (acked_ != static_cast<int64_t>(id) || outcome_ >= acked_) return;
+  }
+  proto::OutcomeAsked asked;
+  asked.mutable_checkpoint()->set_id(id);
+  asked.mutable_checkpoint()->set_generation(generation_);
+  events_.OnOutcomeAsked(std::move(asked));
+  uploader_.PostAfter(std::chrono::milliseconds(kOutcomeAskMs), [this, id] { AskWhenUnknown(id); });
 }
 
 void CheckpointCollector::UploadWhenWhole(uint64_t id) {
@@ -139,6 +160,11 @@ void CheckpointCollector::Upload(uint64_t id, std::map<Subtask, HandedIn> handed
   for (proto::SubtaskSnapshot& subtask : *ack.mutable_subtasks()) {
     subtask.mutable_figures()->set_async_us((clock_.MonotonicNs() - began_ns) / 1000);
   }
+  {
+    MutexLock lock(&mutex_);
+    acked_ = static_cast<int64_t>(id);
+  }
+  uploader_.PostAfter(std::chrono::milliseconds(kOutcomeAskMs), [this, id] { AskWhenUnknown(id); });
   events_.OnCheckpointAck(std::move(ack));
 }
 
@@ -159,6 +185,7 @@ absl::Status CheckpointCollector::FillAck(uint64_t id, const std::map<Subtask, H
     out.mutable_figures()->set_written_bytes(written_bytes[subtask]);
   }
   upload_.Retain(files);
+  copies_.Keep(id, files);
   return absl::OkStatus();
 }
 

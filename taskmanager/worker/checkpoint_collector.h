@@ -21,12 +21,15 @@
 #include "runtime/core/mutex.h"
 #include "runtime/task/task_info.h"
 #include "runtime/task/task_snapshot.h"
+#include "taskmanager/worker/local_copies.h"
 #include "taskmanager/worker/state_upload.h"
 #include "taskmanager/worker/task_executor.h"
 
 namespace penstock::worker {
 
 inline constexpr size_t kOpenCheckpointsMax = 4;
+// What was acknowledged and has no outcome after this time is asked for, again and again (protocols.md B3).
+inline constexpr int64_t kOutcomeAskMs = 1'000;
 
 class CheckpointCollector {
  public:
@@ -35,16 +38,19 @@ class CheckpointCollector {
   // Told on the uploader's thread what became of a base.
   using BaseDone = std::function<void(const TaskInfo& task, uint64_t base_id, bool durable)>;
 
-  // subtasks: all of this worker. prefix: of the objects this worker writes. events and clock outlive the collector.
+  // subtasks: all of this worker. prefix: of the objects this worker writes. copies_dir: of LocalCopies. events and
+  // clock outlive the collector.
   CheckpointCollector(std::string generation, std::set<Subtask> subtasks, std::shared_ptr<Storage> storage,
-                      std::string prefix, BaseDone base_done, TaskEvents& events, const Clock& clock);
+                      std::string prefix, std::string copies_dir, BaseDone base_done, TaskEvents& events,
+                      const Clock& clock);
   ~CheckpointCollector() { uploader_.Stop(); }
 
   void OnTrigger(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool last) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnNewBase(const TaskInfo& info, ChainPart base);
-  // Decided or given up: nothing up to this id is gathered any more.
-  void OnDone(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Nothing up to this id is gathered any more.
+  void OnDecided(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnAborted(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   struct HandedIn {
@@ -59,6 +65,8 @@ class CheckpointCollector {
   void UploadWhenWhole(uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Upload(uint64_t id, std::map<Subtask, HandedIn> handed_in, const std::set<Subtask>& finished);
 
+  void AskWhenUnknown(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+
   absl::Status FillAck(uint64_t id, const std::map<Subtask, HandedIn>& handed_in, const std::set<Subtask>& finished,
                        proto::CheckpointAck& ack);
 
@@ -72,9 +80,12 @@ class CheckpointCollector {
   std::map<uint64_t, Open> open_ ABSL_GUARDED_BY(mutex_);
   std::map<Subtask, HandedIn> last_ ABSL_GUARDED_BY(mutex_);  // of subtasks that have ended
   int64_t done_ ABSL_GUARDED_BY(mutex_) = -1;                 // the largest id that is over
+  int64_t outcome_ ABSL_GUARDED_BY(mutex_) = -1;              // the largest id with a known outcome
+  int64_t acked_ ABSL_GUARDED_BY(mutex_) = -1;                // the largest id that was acknowledged
 
-  StateUpload upload_;  // the uploader's thread only
-  Actor uploader_;      // last: its thread uses all of the above
+  StateUpload upload_;  // the uploader's thread only, as are the copies
+  LocalCopies copies_;
+  Actor uploader_;  // last: its thread uses all of the above
 };
 
 }  // namespace penstock::worker

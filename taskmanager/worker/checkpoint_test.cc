@@ -1,8 +1,10 @@
 // Checkpoints over real workers: what is handed in, what a restore makes of it, how barriers travel.
 #include <penstock/job.h>
+#include <penstock/two_phase_sink.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <future>
 #include <numeric>
 #include <set>
 #include <thread>
@@ -167,6 +169,31 @@ std::vector<proto::SnapshotFigures> FiguresOf(const TestCluster& cluster, const 
   return figures;
 }
 
+// All sources wait for their consumers, who take nothing any more: no record has come out for kQuietMs.
+void AwaitStandstill(TestCluster& cluster, int sources) {
+  constexpr int64_t kQuietMs = 100;
+  const Clock& clock = Clock::System();
+  const int64_t deadline_ms = clock.MonotonicMs() + 30'000;
+  int64_t records_before = -1;
+  int64_t since_ms = 0;
+  while (clock.MonotonicMs() < deadline_ms) {
+    int waiting = 0;
+    int64_t records = 0;
+    for (int worker = 0; worker < 2; ++worker) {
+      const proto::WorkerMetrics metrics = cluster.Metrics(worker);
+      for (const proto::TaskMetrics& task : metrics.tasks()) {
+        waiting += task.status_note().starts_with("waits for room in the exchange to subtask ") ? 1 : 0;
+        records += task.records_out();
+      }
+    }
+    if (waiting < sources || records != records_before) since_ms = clock.MonotonicMs();
+    records_before = records;
+    if (clock.MonotonicMs() - since_ms >= kQuietMs) return;
+    std::this_thread::yield();
+  }
+  FAIL("the sources do not come to a standstill");
+}
+
 TEST_CASE("the figures of a checkpoint say what its barriers waited for", "[checkpoint]") {
   const CheckpointDirectory directory;
   const Pipeline pipeline;
@@ -175,20 +202,7 @@ TEST_CASE("the figures of a checkpoint say what its barriers waited for", "[chec
   TestCluster cluster([&](Environment& env) { pipeline.Build(env); },
                       {.parallelism = 2, .workers = 2, .checkpoints = directory.Plan("first")});
   cluster.StartSources();
-  // Both sources stand: their consumers take nothing.
-  const auto standing = [&] {
-    int sources = 0;
-    for (int worker = 0; worker < 2; ++worker) {
-      const proto::WorkerMetrics metrics = cluster.Metrics(worker);
-      for (const proto::TaskMetrics& task : metrics.tasks()) {
-        sources += task.status_note().starts_with("waits for room in the exchange to subtask ") ? 1 : 0;
-      }
-    }
-    return sources == 2;
-  };
-  const int64_t deadline_ms = Clock::System().MonotonicMs() + 30'000;
-  while (!standing() && Clock::System().MonotonicMs() < deadline_ms) std::this_thread::yield();
-  REQUIRE(standing());
+  AwaitStandstill(cluster, 2);
   cluster.Trigger(1);
   const int64_t triggered_ns = Clock::System().MonotonicNs();
   CHECK_FALSE(cluster.AwaitCheckpoint(1, 100));
@@ -212,6 +226,59 @@ TEST_CASE("the figures of a checkpoint say what its barriers waited for", "[chec
   }
   cluster.AwaitEnd();
   CHECK(pipeline.sink.Values().size() == kCount);
+}
+
+// A sink whose commits wait at a gate.
+struct GatedPart final : TwoPhaseSink<int64_t> {
+  explicit GatedPart(std::shared_future<void> gate) : gate(std::move(gate)) {}
+  absl::Status Open(Context&, const AttemptOrigin&, const std::string&) override { return absl::OkStatus(); }
+  absl::Status Write(const int64_t&, TimestampMs) override { return absl::OkStatus(); }
+  absl::StatusOr<std::vector<Committable>> Prepare(uint64_t id) override {
+    return std::vector<Committable>{std::to_string(id)};
+  }
+  absl::Status Commit(const Committable&) override {
+    gate.wait();
+    return absl::OkStatus();
+  }
+  void Close() override {}
+  const std::shared_future<void> gate;
+};
+
+struct GatedSink {
+  std::shared_ptr<std::promise<void>> open = std::make_shared<std::promise<void>>();
+  std::shared_future<void> gate = open->get_future().share();
+
+  absl::Status Validate() const { return absl::OkStatus(); }
+  std::string Describe() const { return "gated"; }
+  Delivery DeliveryGuarantee() const { return Delivery::exactly_once; }
+  template <class T>
+  std::unique_ptr<SinkWriter<T>> CreateWriter() const {
+    return std::make_unique<TwoPhaseWriter<int64_t>>(std::make_unique<GatedPart>(gate));
+  }
+};
+
+TEST_CASE("a decision is acknowledged when the worker's sinks have committed, and asked for when it does not come",
+          "[checkpoint]") {
+  const CheckpointDirectory directory;
+  const GatedSink sink;
+  TestCluster cluster(
+      [&](Environment& env) {
+        env.source("numbers", NumberedSource<int64_t>{.count = 1 << 30, .fn = [](int64_t n) { return n; }})
+            .sink("out", sink)
+            .uid("out");
+      },
+      {.parallelism = 2, .workers = 2, .checkpoints = directory.Plan("first")});
+  cluster.StartSources();
+  cluster.Trigger(1);
+  REQUIRE(cluster.AwaitCheckpoint(1));
+  CHECK(cluster.AwaitAsked(1, 2));  // each worker, while nobody tells the outcome
+  cluster.Decide(1);
+  cluster.Decide(1);  // the notice comes again, because nobody has acknowledged it
+  CHECK(cluster.committed(1) == 0);
+  sink.open->set_value();
+  CHECK(cluster.AwaitCommitted(1, 2));
+  cluster.Cancel();
+  cluster.AwaitEnd();
 }
 
 TEST_CASE("an aborted checkpoint lets all channels go on, and the next one completes", "[checkpoint]") {

@@ -169,8 +169,10 @@ absl::StatusOr<std::optional<RestoreSource>> JobExecutor::ReadRestore(const prot
                      .generation = manifest.generation(),
                      .parent_generation = manifest.parent_generation(),
                      .cluster_id = manifest.cluster_id(),
-                     .job_uid = manifest.job_uid()};
-  PENSTOCK_ASSIGN_OR_RETURN(RestoreSource source, RestoreSource::From(manifest, std::move(storage)));
+                     .job_uid = manifest.job_uid(),
+                     .committed = plan.restore_committed()};
+  PENSTOCK_ASSIGN_OR_RETURN(RestoreSource source,
+                            RestoreSource::From(manifest, std::move(storage), options_.copies_dir));
   return std::optional<RestoreSource>(std::move(source));
 }
 
@@ -273,8 +275,10 @@ void JobExecutor::MakeCollector(const Deployment& deployment, const proto::Check
                                 std::set<CheckpointCollector::Subtask> subtasks, std::shared_ptr<Storage> storage) {
   // The generation is new with every attempt, so no name is ever written twice.
   std::string prefix = fmt::format("{}/data/{}/w{}", plan.job_directory(), plan.generation(), deployment.own_index);
+  generation_ = plan.generation();
+  commits_ = std::make_unique<CommitTracker>(subtasks);
   collector_ = std::make_unique<CheckpointCollector>(
-      plan.generation(), std::move(subtasks), std::move(storage), std::move(prefix),
+      plan.generation(), std::move(subtasks), std::move(storage), std::move(prefix), options_.copies_dir,
       [this](const TaskInfo& info, uint64_t base_id, bool durable) { OnBaseDone(info, base_id, durable); }, events_,
       clock_);
 }
@@ -384,6 +388,9 @@ void JobExecutor::OnTaskState(const TaskInfo& info, TaskState state, const TaskF
   }
   events_.OnTaskState(report);
   if (!IsEnd(state)) return;
+  if (state == TaskState::kFinished && commits_ != nullptr) {
+    AckDecision(commits_->OnFinished({info.vertex_id, info.subtask}));
+  }
   MutexLock lock(&mutex_);
   --running_;
   ended_.NotifyAll();
@@ -394,6 +401,18 @@ void JobExecutor::OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool l
 }
 
 void JobExecutor::OnNewBase(const TaskInfo& info, ChainPart base) { collector_->OnNewBase(info, std::move(base)); }
+
+void JobExecutor::OnCommitted(const TaskInfo& info, uint64_t checkpoint_id) {
+  AckDecision(commits_->OnCommitted({info.vertex_id, info.subtask}, checkpoint_id));
+}
+
+void JobExecutor::AckDecision(std::optional<uint64_t> id) {
+  if (!id) return;
+  proto::DecisionAcked acked;
+  acked.mutable_checkpoint()->set_id(*id);
+  acked.mutable_checkpoint()->set_generation(generation_);
+  events_.OnDecisionAcked(std::move(acked));
+}
 
 void JobExecutor::OnBaseDone(const TaskInfo& info, uint64_t base_id, bool durable) {
   MutexLock lock(&mutex_);
@@ -424,17 +443,15 @@ void JobExecutor::TriggerCheckpoint(const proto::TriggerCheckpoint& trigger) {
 void JobExecutor::OnDecided(const proto::CheckpointDecided& decided) {
   MutexLock lock(&mutex_);
   if (collector_ == nullptr) return;
-  collector_->OnDone(decided.checkpoint().id());
+  collector_->OnDecided(decided.checkpoint().id());
   for (const auto& [key, task] : tasks_) task->OnDecided(decided.checkpoint().id());
-  proto::DecisionAcked acked;
-  *acked.mutable_checkpoint() = decided.checkpoint();
-  events_.OnDecisionAcked(std::move(acked));
+  AckDecision(commits_->OnDecided(decided.checkpoint().id()));
 }
 
 void JobExecutor::OnAborted(const proto::CheckpointAborted& aborted) {
   MutexLock lock(&mutex_);
   if (collector_ == nullptr) return;
-  collector_->OnDone(aborted.checkpoint().id());
+  collector_->OnAborted(aborted.checkpoint().id());
   for (const auto& [key, task] : tasks_) task->OnAborted(aborted.checkpoint().id());
 }
 

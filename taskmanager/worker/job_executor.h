@@ -22,6 +22,7 @@
 #include "runtime/metrics/metrics.h"
 #include "runtime/task/task.h"
 #include "taskmanager/worker/checkpoint_collector.h"
+#include "taskmanager/worker/commit_tracker.h"
 #include "taskmanager/worker/restore.h"
 #include "taskmanager/worker/state_backends.h"
 #include "taskmanager/worker/task_executor.h"
@@ -37,7 +38,8 @@ struct JobExecutorOptions {
   int64_t network_memory_bytes = 64 << 20;
   int32_t segment_bytes = 32 << 10;
   TaskOptions task;
-  std::string work_dir;  // for state that does not stay in memory; empty: all of it stays
+  std::string work_dir;    // for state that does not stay in memory; empty: all of it stays
+  std::string copies_dir;  // for copies of the state that outlive this worker; empty: none
   StateOptions state;
   MissingMarker missing_marker = MissingMarker::kFail;
   StorageOptions storage;
@@ -85,6 +87,8 @@ class JobExecutor final : public TaskExecutor, private TaskListener {
   void OnTaskState(const TaskInfo& info, TaskState state, const TaskFailure* failure) override;
   void OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool last) override;
   void OnNewBase(const TaskInfo& info, ChainPart base) override;
+  void OnCommitted(const TaskInfo& info, uint64_t checkpoint_id) override;
+  void AckDecision(std::optional<uint64_t> id);
   void OnBaseDone(const TaskInfo& info, uint64_t base_id, bool durable);
   MemoryRequest MemoryNeeds(const Deployment& deployment) const;
   void MakeCollector(const Deployment& deployment, const proto::CheckpointPlan& plan,
@@ -108,7 +112,10 @@ class JobExecutor final : public TaskExecutor, private TaskListener {
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<std::pair<int, int>, std::unique_ptr<Task>> tasks_ ABSL_GUARDED_BY(mutex_);  // by vertex index and subtask
   std::map<int, std::unique_ptr<PeerLink>> links_;                                      // by worker index
-  std::unique_ptr<CheckpointCollector> collector_;  // with checkpoints; made by Deploy, before any task runs
+  // With checkpoints; made by Deploy, before any task runs.
+  std::string generation_;
+  std::unique_ptr<CommitTracker> commits_;
+  std::unique_ptr<CheckpointCollector> collector_;
 };
 
 }  // namespace penstock::worker

@@ -40,14 +40,15 @@ bool Overlap(const proto::TaskHandle& handle, const KeyGroupRange& range) {
 
 }  // namespace
 
-absl::StatusOr<RestoreSource> RestoreSource::From(const proto::Manifest& manifest, std::shared_ptr<Storage> storage) {
+absl::StatusOr<RestoreSource> RestoreSource::From(const proto::Manifest& manifest, std::shared_ptr<Storage> storage,
+                                                  const std::string& copies_dir) {
   std::map<std::string, std::set<std::string>> uids;  // by vertex
   for (const proto::Vertex& vertex : manifest.graph().vertices()) {
     for (const proto::Operator& op : vertex.operators()) uids[vertex.id()].insert(op.uid());
   }
-  const OpenStateFile open = [storage](const std::string& name, int64_t size_bytes, uint64_t checksum,
-                                       const std::string& location) {
-    return OpenStoredFile(storage, name, size_bytes, checksum, location);
+  const OpenStateFile open = [storage, copies_dir](const std::string& name, int64_t size_bytes, uint64_t checksum,
+                                                   const std::string& location) {
+    return OpenStoredFile(storage, name, size_bytes, checksum, location, copies_dir);
   };
   RestoreSource source;
   for (const proto::SubtaskSnapshot& subtask : manifest.subtasks()) {

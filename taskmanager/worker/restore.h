@@ -22,7 +22,9 @@ namespace penstock::worker {
 class RestoreSource {
  public:
   // DataLoss: a handle that does not decode, or of a format that is not known.
-  static absl::StatusOr<RestoreSource> From(const proto::Manifest& manifest, std::shared_ptr<Storage> storage);
+  // copies_dir: where copies of the job's state files may lie on this machine.
+  static absl::StatusOr<RestoreSource> From(const proto::Manifest& manifest, std::shared_ptr<Storage> storage,
+                                            const std::string& copies_dir = "");
 
   // uids: of the operators in the subtask's chain. State is found by uid: chains may be cut differently now.
   // FailedPrecondition: the state was cut into another number of key groups.

@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <filesystem>
+#include <mutex>
 #include <utility>
 
+#include "runtime/core/log.h"
 #include "runtime/core/status.h"
+#include "taskmanager/worker/local_copies.h"
 
 namespace penstock::worker {
 namespace {
@@ -15,13 +19,19 @@ constexpr int64_t kUploadChunkBytes = 1 << 20;
 class StoredFile final : public StateFile {
  public:
   StoredFile(std::shared_ptr<Storage> storage, std::string name, int64_t size_bytes, uint64_t checksum,
-             StateLocation location)
+             StateLocation location, const std::string& copies_dir)
       : StateFile(std::move(name), size_bytes, checksum),
         storage_(std::move(storage)),
-        location_(std::move(location)) {}
+        location_(std::move(location)),
+        copy_path_(LocalCopies::PathOf(copies_dir, this->name())) {}
 
+  std::string local_path() const override { return Copy() == nullptr ? "" : copy_path_; }
   absl::StatusOr<std::string> Read(int64_t offset, int64_t size) const override {
     PENSTOCK_RETURN_IF_ERROR(CheckRange(offset, size));
+    if (const StateFile* copy = Copy(); copy != nullptr) {
+      absl::StatusOr<std::string> bytes = copy->Read(offset, size);
+      if (bytes.ok()) return bytes;  // else it was deleted since
+    }
     PENSTOCK_ASSIGN_OR_RETURN(std::string bytes, storage_->Read(location_.object, location_.offset + offset, size));
     if (static_cast<int64_t>(bytes.size()) != size) {
       return DataLoss("{} is cut off: it ends at byte {} instead of {}", location_.object,
@@ -33,8 +43,27 @@ class StoredFile final : public StateFile {
   const Storage* storage() const { return storage_.get(); }
 
  private:
+  // Read through once, by the first who needs it: only files of one's own key groups are.
+  const StateFile* Copy() const {
+    std::call_once(looked_, [this] {
+      std::error_code error;
+      if (copy_path_.empty() || !std::filesystem::exists(copy_path_, error)) return;
+      absl::StatusOr<StateFilePtr> copy = OpenLocalStateFile(name(), copy_path_, false);
+      if (copy.ok() && (*copy)->size_bytes() == size_bytes() && (*copy)->checksum() == checksum()) {
+        copy_ = *std::move(copy);
+      } else {
+        PENSTOCK_LOG(warn, "the local copy {} is not what the checkpoint names; {} is read instead", copy_path_,
+                     location_.object);
+      }
+    });
+    return copy_.get();
+  }
+
   const std::shared_ptr<Storage> storage_;
   const StateLocation location_;
+  const std::string copy_path_;  // empty: no copy
+  mutable std::once_flag looked_;
+  mutable StateFilePtr copy_;
 };
 
 absl::Status CopyTo(const StateFile& file, StorageWriter& writer) {
@@ -61,10 +90,11 @@ bool StateLocation::Decode(const std::string& text, StateLocation* location) {
 }
 
 absl::StatusOr<StateFilePtr> OpenStoredFile(std::shared_ptr<Storage> storage, const std::string& name,
-                                            int64_t size_bytes, uint64_t checksum, const std::string& location) {
+                                            int64_t size_bytes, uint64_t checksum, const std::string& location,
+                                            const std::string& copies_dir) {
   StateLocation parsed;
   if (!StateLocation::Decode(location, &parsed)) return DataLoss("'{}' is no location of {}", location, name);
-  return std::make_shared<StoredFile>(std::move(storage), name, size_bytes, checksum, std::move(parsed));
+  return std::make_shared<StoredFile>(std::move(storage), name, size_bytes, checksum, std::move(parsed), copies_dir);
 }
 
 const StateLocation* StateUpload::Find(const StateFile& file) const {

@@ -30,9 +30,10 @@ struct StateLocation {
   static bool Decode(const std::string& text, StateLocation* location);
 };
 
-// A file that lies in the storage already.
+// A file that lies in the storage already. copies_dir: of LocalCopies, whose copy is read instead if it is whole.
 absl::StatusOr<StateFilePtr> OpenStoredFile(std::shared_ptr<Storage> storage, const std::string& name,
-                                            int64_t size_bytes, uint64_t checksum, const std::string& location);
+                                            int64_t size_bytes, uint64_t checksum, const std::string& location,
+                                            const std::string& copies_dir = "");
 
 class StateUpload {
  public:

@@ -123,6 +123,8 @@ class Leader final : public std::enable_shared_from_this<Leader>, private jobman
   void ReadStorage() override;
   void DecisionLost() override { ++world_.deposed; }
   void StopDecided() override {}
+  void AlreadyStopped() override {}
+  void RecordCommits(uint64_t, std::string, std::string) override {}
   void CopySavepoint(uint64_t, jobmanager::RestorePoint, std::string) override {}
 
   void Read(std::function<void(jobmanager::StoredCheckpoints)> then);

@@ -1,4 +1,5 @@
 """Checkpoints and savepoints as a user meets them: taken, restored, rescaled, and a worker killed in between."""
+import glob
 import json
 import os
 import signal
@@ -109,6 +110,8 @@ class Checkpoints(SystemTest):
         text = self.ok("savepoint", job, os.path.join(self.cluster.folder, "savepoints"))
         location = text.split("Path: ")[1].strip()
         self.assertTrue(location.startswith(self.cluster.folder), location)
+        manifests = sorted(name for _, _, names in os.walk(location) for name in names if len(name.split(".")[0]) == 20)
+        self.assertEqual(manifests, [manifests[0], manifests[0] + ".committed"])
         self.cluster.cancel(job)
         moved = os.path.join(self.cluster.folder, "elsewhere")
         os.rename(location, moved)
@@ -160,6 +163,22 @@ class Checkpoints(SystemTest):
         self.assertGreaterEqual(status["attempt"], 4)
         self.assertGreaterEqual(self.cluster.get(f"/jobs/{job}/checkpoints")["counts"]["restored"], 3)
         self.assertEqual(set(self.lines()), self.expected(count))
+        self.cluster.stop()
+
+    def test_a_restart_reads_state_from_the_copies_on_its_own_disk(self):
+        count = 60_000
+        job = self.start(count, rate=8000, interval="1 h", parallelism=4)
+        self.await_lines(5000)
+        self.ok("checkpoint", job)
+        data = glob.glob(os.path.join(self.storage, "jobs", "*", "data"))
+        self.assertEqual(len(data), 1)
+        os.rename(data[0], data[0] + "-gone")
+        os.kill(self.cluster.workers(job)["tm-1"], signal.SIGKILL)
+        status = self.cluster.await_state(job, "FINISHED")
+        self.assertEqual(status["attempt"], 2)
+        self.assertEqual(set(self.lines()), self.expected(count))
+        copies = os.path.join(self.cluster.folder, "*", "copies", job)
+        await_that("the copies of a job that has ended go", lambda: not glob.glob(copies))
         self.cluster.stop()
 
     def test_verbs_and_statistics(self):

@@ -114,7 +114,11 @@ absl::Status SlotRecovery::Recover(const Sink& sink, const SinkPart& part, int s
   const TransactionClient client(sink, Identity(slot).Name(), sender.client(), stop_);
   PENSTOCK_ASSIGN_OR_RETURN(const std::optional<Marker> marker, client.ReadMarker(clock_));
   const AttemptOrigin::Restored& restored = *start_.origin.restored;
-  switch (Judge(marker, restored)) {
+  const Verdict verdict = Judge(marker, restored);
+  if (restored.committed && (verdict != Verdict::kForeign || start_.origin.allow_duplicates)) {
+    return verdict == Verdict::kCommitted ? absl::OkStatus() : WriteMarker(sink, slot, sender);
+  }
+  switch (verdict) {
     case Verdict::kCommitted:
       return absl::OkStatus();
     case Verdict::kRewrite:
@@ -137,8 +141,8 @@ absl::Status SlotRecovery::Recover(const Sink& sink, const SinkPart& part, int s
 
 // The state of another job is taken over: its transactions are not ours to touch.
 absl::Status SlotRecovery::CheckForeign(const Sink& sink, const SinkPart& part, int slot) const {
-  if (part.logs.empty()) return absl::OkStatus();
   const AttemptOrigin::Restored& restored = *start_.origin.restored;
+  if (part.logs.empty() || restored.committed) return absl::OkStatus();
   const SlotIdentity theirs{restored.cluster_id, restored.job_uid, start_.sink_uid, slot};
   const absl::StatusOr<std::optional<Marker>> marker =
       TransactionClient(sink, theirs.Name(), nullptr, stop_).ReadMarker(clock_, kForeignMarkerTimeoutMs);

@@ -64,6 +64,7 @@ class Job {
     std::string parent;
     int position = 0;
     std::vector<SinkPart> parts;
+    bool committed = false;  // a savepoint's record says so
   };
 
   absl::Status StartFrom(const std::optional<Checkpoint>& from, int parallelism, Failpoint failpoint = {}) {
@@ -83,8 +84,9 @@ class Job {
                                .widest_parallelism = widest_},
                     .sink_uid = "out"};
     if (from) {
-      start.origin.restored = {from->id, from->generation, from->parent, "test",
-                               restored_uid.empty() ? uid_ : restored_uid};
+      start.origin.restored = {
+          from->id,       from->generation, from->parent, "test", restored_uid.empty() ? uid_ : restored_uid,
+          from->committed};
       start.parts = from->parts;
     }
     for (int i = 0; i < parallelism; ++i) {
@@ -130,7 +132,7 @@ class Job {
       absl::Status status;
       contexts_[i]->WaitUntil("commit", [&] {
         status = writers_[i]->Advance();
-        return !status.ok() || !writers_[i]->HasUncommitted();
+        return !status.ok() || !writers_[i]->OldestUncommitted();
       });
       PENSTOCK_RETURN_IF_ERROR(status);
     }

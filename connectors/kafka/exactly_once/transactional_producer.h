@@ -43,7 +43,9 @@ class TransactionalProducer final : public SinkTransactions {
   void OnAborted(uint64_t checkpoint_id) override;
   absl::Status Advance() override;
   bool HasUnprepared() const override;
-  bool HasUncommitted() const override { return phase_ != Phase::kWriting; }
+  std::optional<uint64_t> OldestUncommitted() const override {
+    return phase_ == Phase::kWriting ? std::nullopt : std::optional(prepared_id_);
+  }
 
  private:
   enum class Phase {

@@ -71,6 +71,42 @@ TEST_CASE("a marker that is gone: refused, or as the setting says", "[kafka][exa
   REQUIRE(ReadAll({.brokers = Brokers(), .topics = {job.sink().topic}}).size() == kPartitions);  // the sentinels
 }
 
+TEST_CASE("a savepoint on record as committed needs no log and no marker", "[kafka][exactly-once]") {
+  Job job("savepoint");
+  REQUIRE_OK(job.Start(2));
+  REQUIRE_OK(job.Write(12));
+  auto savepoint = job.Prepare();
+  REQUIRE_OK(savepoint.status());
+  job.Decide(*savepoint);
+  REQUIRE_OK(job.AwaitCommit());
+  job.Stop();
+  savepoint->committed = true;
+  SECTION("after its marker has expired and its logs are gone") {
+    for (int slot = 0; slot < 2; ++slot) REQUIRE_OK(DeleteGroup(Brokers(), job.NameOf(slot)));
+    for (SinkPart& part : savepoint->parts) part.logs.clear();
+    REQUIRE_OK(job.StartFrom(*savepoint, 1));
+    REQUIRE_OK(job.Write(12));
+    REQUIRE_OK(job.Take());
+    job.Stop();
+    job.Audit(24);
+  }
+  SECTION("but what another generation has committed since is still refused") {
+    job.newest.reset();
+    REQUIRE_OK(job.Start(1));  // --allow-empty
+    REQUIRE_OK(job.Take());
+    job.Die();
+    REQUIRE_THAT(std::string(job.StartFrom(*savepoint, 1).message()), Catch::Contains("--allow-duplicates"));
+  }
+  SECTION("by another job, though nothing can be asked of the first one") {
+    for (int slot = 0; slot < 2; ++slot) REQUIRE_OK(DeleteGroup(Brokers(), job.NameOf(slot)));
+    Job clone("clone");
+    clone.restored_uid = job.uid();
+    REQUIRE_OK(clone.StartFrom(*savepoint, 1));
+    REQUIRE(clone.next == 12);
+    clone.Stop();
+  }
+}
+
 TEST_CASE("an older checkpoint, or one of a start without state, is not taken for committed", "[kafka][exactly-once]") {
   Job job("foreign");
   REQUIRE_OK(job.Start(1));

@@ -80,8 +80,23 @@ class TestCluster : public TaskEvents {
     changed_.NotifyAll();
   }
   void OnCheckpointDeclined(proto::CheckpointDeclined) override {}
-  void OnDecisionAcked(proto::DecisionAcked) override {}
-  void OnOutcomeAsked(proto::OutcomeAsked) override {}
+  void OnDecisionAcked(proto::DecisionAcked acked) override {
+    MutexLock lock(&mutex_);
+    ++committed_[acked.checkpoint().id()];
+    changed_.NotifyAll();
+  }
+  void OnOutcomeAsked(proto::OutcomeAsked asked) override {
+    MutexLock lock(&mutex_);
+    ++asked_[asked.checkpoint().id()];
+    changed_.NotifyAll();
+  }
+  // Acknowledgements of the decision of `id`, and questions for its outcome.
+  int committed(uint64_t id) {
+    MutexLock lock(&mutex_);
+    return committed_[id];
+  }
+  bool AwaitCommitted(uint64_t id, int count) { return AwaitCount(committed_, id, count); }
+  bool AwaitAsked(uint64_t id, int count) { return AwaitCount(asked_, id, count); }
 
   void AwaitEnd() {
     for (auto& executor : executors_) REQUIRE(executor->AwaitEnd(60'000));
@@ -145,6 +160,17 @@ class TestCluster : public TaskEvents {
   const proto::JobGraph& graph() const { return graph_; }
 
  private:
+  bool AwaitCount(std::map<uint64_t, int>& counts, uint64_t id, int count) {
+    MutexLock lock(&mutex_);
+    const int64_t deadline_ms = Clock::System().MonotonicMs() + 30'000;
+    while (counts[id] < count) {
+      const int64_t left_ms = deadline_ms - Clock::System().MonotonicMs();
+      if (left_ms <= 0 || !failures_.empty()) return false;
+      changed_.WaitFor(&mutex_, std::chrono::milliseconds(left_ms));
+    }
+    return true;
+  }
+
   MetricRegistry registry_;
   proto::JobGraph graph_;
   Mutex mutex_;
@@ -152,6 +178,8 @@ class TestCluster : public TaskEvents {
   std::map<proto::TaskState, int> counts_;
   std::vector<proto::Failure> failures_;
   std::map<uint64_t, std::vector<proto::CheckpointAck>> acks_;
+  std::map<uint64_t, int> committed_;
+  std::map<uint64_t, int> asked_;
   std::vector<std::unique_ptr<JobExecutor>> executors_;
 };
 
