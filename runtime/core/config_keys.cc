@@ -135,8 +135,8 @@ const std::vector<ConfigKey>& ConfigKeys() {
       {"state.backend.local-dir", kString, "",
        "Folder of local state on each TaskManager's machine. Empty: the TaskManager's own (taskmanager.tmp.dir)."},
       {"state.backend.local-recovery", kBool, "true",
-       "Keep copies of keyed state on the TaskManager's disk until the job ends, so that a restart need not read it from "
-       "checkpoint storage."},
+       "Keep copies of keyed state on the TaskManager's disk until the job ends, so that a restart need not read it "
+       "from checkpoint storage."},
       {"restart-strategy.type", kString, "auto",
        "What happens after a failure. auto: exponential-delay with checkpoints, else none.", 0, kAny,
        "auto|none|fixed-delay|exponential-delay|failure-rate"},
