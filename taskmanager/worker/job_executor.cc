@@ -199,8 +199,12 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
     PENSTOCK_ASSIGN_OR_RETURN(storage, OpenStorage(plan.storage(), options_.storage));
   }
   std::shared_ptr<Storage> restored_from = storage;
-  if (!plan.restore_storage().empty()) {
-    PENSTOCK_ASSIGN_OR_RETURN(restored_from, OpenStorage(plan.restore_storage(), options_.storage));
+  // What another job has written is that job's to delete: as if it lay in another storage, the first checkpoint writes
+  // all of it into our own directory.
+  const bool of_another_job = !plan.restore_manifest().empty() && plan.restore_directory() != plan.job_directory();
+  if (!plan.restore_storage().empty() || of_another_job) {
+    const std::string& from = plan.restore_storage().empty() ? plan.storage() : plan.restore_storage();
+    PENSTOCK_ASSIGN_OR_RETURN(restored_from, OpenStorage(from, options_.storage));
   }
   AttemptOrigin began{.checkpoints = plan.enabled(),
                       .cluster_id = plan.cluster_id(),
