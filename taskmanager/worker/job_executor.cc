@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -390,6 +391,8 @@ void JobExecutor::OnTaskState(const TaskInfo& info, TaskState state, const TaskF
     }
     out.set_retryable(true);
   }
+  if (failure != nullptr && failure->exception_type == absl::StatusCodeToString(absl::StatusCode::kDataLoss))
+    DropCopies();
   events_.OnTaskState(report);
   if (!IsEnd(state)) return;
   if (state == TaskState::kFinished && commits_ != nullptr) {
@@ -405,6 +408,12 @@ void JobExecutor::OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool l
 }
 
 void JobExecutor::OnNewBase(const TaskInfo& info, ChainPart base) { collector_->OnNewBase(info, std::move(base)); }
+
+// Perhaps it is a copy that is damaged: the next attempt reads checkpoint storage.
+void JobExecutor::DropCopies() {
+  std::error_code ignored;
+  if (!options_.copies_dir.empty()) std::filesystem::remove_all(options_.copies_dir, ignored);
+}
 
 void JobExecutor::OnCommitted(const TaskInfo& info, uint64_t checkpoint_id) {
   AckDecision(commits_->OnCommitted({info.vertex_id, info.subtask}, checkpoint_id));
