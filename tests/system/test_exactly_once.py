@@ -10,7 +10,7 @@ import sys
 import time
 
 from broker import Broker
-from cluster import SystemTest, main, program
+from cluster import SystemTest, await_that, main, program
 import oracle
 from test_leader import LeaderCluster
 
@@ -128,6 +128,68 @@ class ExactlyOnce(SystemTest):
         last.write(5000)
         last.stop()
         oracle.audit(broker, self.output, last.sent)
+        cluster.cancel(job)
+        cluster.stop()
+
+    def test_what_others_do_to_the_consumer_group_changes_nothing(self):
+        """Reset, then deleted, while the job runs and across a restart: the checkpoint's offsets rule."""
+        cluster = self.start()
+        group = f"{self.input}-group"
+        job = self.submit(cluster, "--group", group)
+        cluster.await_running(job)
+        sent = {}
+
+        def write_and_audit():
+            source = oracle.Input(broker, self.input, seed=SEED, sent=sent)
+            source.write(2000)
+            source.stop()
+            oracle.audit(broker, self.output, sent)
+
+        def committed():
+            """What the group has committed in all, which is how lag is shown elsewhere."""
+            lines = broker.events("lag", self.input, "--group", group).splitlines()
+            return sum(int(line.split(" committed ")[1].split()[0]) for line in lines)
+
+        def await_committed():
+            await_that("the group knows how far the job is", lambda: committed() == sum(sent.values()), 60)
+
+        def kill_worker():
+            attempt = cluster.get(f"/v2/jobs/{job}")["attempt"]
+            os.kill(cluster.workers(job)["tm-1"], signal.SIGKILL)
+            cluster.await_status(job, "it goes on", lambda now: now["attempt"] > attempt and now["state"] == "RUNNING")
+
+        write_and_audit()
+        await_committed()
+        broker.events("reset-group", self.input, "--group", group)  # the next checkpoint may have it right at once
+        kill_worker()
+        write_and_audit()
+        await_committed()
+        broker.events("delete-group", self.input, "--group", group)
+        kill_worker()
+        write_and_audit()
+        await_committed()
+        lags = [split["lag"] for split in cluster.get(f"/v2/jobs/{job}")["splits"]]
+        self.assertEqual(sum(lags), 0)
+        cluster.cancel(job)
+        cluster.stop()
+
+    def test_a_rescale_under_full_load(self):
+        cluster = self.start()
+        job = self.submit(cluster, parallelism=2)
+        source = oracle.Input(broker, self.input, seed=SEED)
+        self.addCleanup(source.process.kill)
+        cluster.await_running(job)
+        source.start(rate=20_000)
+        for parallelism in (3, 2):
+            read = cluster.get(f"/v2/jobs/{job}")["records_in"]
+            cluster.await_status(job, "it is under load", lambda now: now["records_in"] > read + 20_000)
+            result = cluster.cli("rescale", job, "-p", str(parallelism))
+            self.assertEqual(result.returncode, 0, result.stderr)
+            cluster.await_status(job, f"it runs at {parallelism}", lambda now: (
+                now["parallelism"] == parallelism and now["state"] == "RUNNING"))
+        total = source.stop()
+        oracle.audit(broker, self.output, source.sent, 120)
+        print(f"{total} records through two rescales", file=sys.stderr)
         cluster.cancel(job)
         cluster.stop()
 

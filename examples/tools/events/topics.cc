@@ -1,5 +1,6 @@
 #include "examples/tools/events/topics.h"
 
+#include <map>
 #include <vector>
 
 #include "connectors/kafka/admin.h"
@@ -39,6 +40,13 @@ absl::Status PrintCount(const std::string& brokers, const std::string& topic) {
   fmt::print("{} {}\n", topic, total);
   for (const auto& [partition, range] : offsets) fmt::print("  {}-{} {}\n", topic, partition, range.end - range.first);
   return absl::OkStatus();
+}
+
+absl::Status ResetGroup(const std::string& brokers, const std::string& topic, const std::string& group) {
+  PENSTOCK_ASSIGN_OR_RETURN(const auto offsets, kafka::ListOffsets(brokers, topic));
+  std::map<kafka::TopicPartition, int64_t> first;
+  for (const auto& [partition, range] : offsets) first[{topic, partition}] = range.first;
+  return kafka::CommitOffsets(brokers, group, first);
 }
 
 absl::Status PrintLag(const std::string& brokers, const std::string& topic, const std::string& group) {

@@ -46,6 +46,7 @@ PENSTOCK_JOB("system-oracle", (Environment & env, const Args& args)) {
   env.source("records", kafka::Source{.brokers = args["brokers"],
                                       .topics = {args["input"]},
                                       .bounded = args.has("bounded"),
+                                      .group_id = args.get("group", ""),
                                       .discovery_interval = std::chrono::milliseconds(500)})
       .flat_map(parse)
       .key_by(&Numbered::key)
