@@ -1,6 +1,7 @@
 #include "runtime/state/keyed_table.h"
 
 #include <catch2/catch.hpp>
+#include <memory>
 #include <random>
 #include <set>
 #include <string>
@@ -89,6 +90,34 @@ TEST_CASE("the keys of a group are found in both tiers", "[state]") {
   }
   CHECK(backend.status().ok());
   CHECK(found == expected);
+}
+
+TEST_CASE("tables make room for state that is in no table", "[state]") {
+  state_testing::BackendMaker maker(state_testing::BackendKind::kRocksdb);
+  KeyedBackendOptions options = maker.Options({0, 7}, 7);
+  const auto budget = std::make_shared<HotBudget>();
+  budget->bytes_max = 20'000;
+  options.budget = budget;
+  KeyedBackend backend(std::move(options));
+  KeyedTable<std::string, int> table(Spec());
+  REQUIRE(backend.Register(table).ok());
+  REQUIRE(backend.Start({}).ok());
+  KeyHasher<std::string> hasher;
+  for (int i = 0; i < 160; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    table.FindOrInsert(hasher(key), key);
+  }
+  REQUIRE(backend.Trickle().ok());
+  CHECK(backend.ReadFigures().evicted_entries == 0);
+  const int64_t before = budget->bytes;
+  CHECK(before > 10'000);
+  backend.ChargeState(15'000);
+  CHECK(budget->bytes == before + 15'000);
+  backend.MakeRoom();
+  CHECK(backend.ReadFigures().evicted_entries > 0);
+  backend.ChargeState(-15'000);
+  REQUIRE(backend.Trickle().ok());
+  CHECK(budget->bytes < before);
 }
 
 TEST_CASE("a name can be taken once, and only before the task begins", "[state]") {

@@ -330,6 +330,46 @@ TEST_CASE("stop: SUSPEND ends behind the barrier without firing windows, DRAIN f
   CHECK(sum == (drain ? RecordsBefore(*manifest) : 0));
 }
 
+TEST_CASE("DRAIN fires the windows behind a source that has been idle", "[checkpoint]") {
+  const CheckpointDirectory directory;
+  VectorSink<int64_t> sink;
+  TestCluster cluster(
+      [&](Environment& env) {
+        env.source("numbers", NumberedSource<Timed>{1000,
+                                                    [](int64_t i) {
+                                                      return Timed{i % 7, i};
+                                                    },
+                                                    true})
+            .watermarks(bounded_disorder<Timed>(1h, &Timed::time).idle_after(1ms))
+            .key_by(&Timed::key)
+            .window(tumbling(1h))
+            .aggregate("counts", Count{})
+            .map([](const WindowResult<int64_t, int64_t>& window) { return window.value; })
+            .sink("out", sink);
+      },
+      {.parallelism = 2, .workers = 2, .checkpoints = directory.Plan("first")});
+  cluster.StartSources();
+  const auto idle_splits = [&] {
+    int idle = 0;
+    for (int worker = 0; worker < 2; ++worker) {
+      const proto::WorkerMetrics metrics = cluster.Metrics(worker);
+      for (const proto::TaskMetrics& task : metrics.tasks()) {
+        for (const auto& split : task.splits()) idle += split.idle() ? 1 : 0;
+      }
+    }
+    return idle;
+  };
+  const int64_t deadline_ms = Clock::System().MonotonicMs() + 30'000;
+  while (idle_splits() < 2 && Clock::System().MonotonicMs() < deadline_ms) std::this_thread::yield();
+  REQUIRE(idle_splits() == 2);
+  cluster.Trigger(1, proto::TriggerCheckpoint::DRAIN);
+  REQUIRE(cluster.AwaitCheckpoint(1));
+  cluster.Decide(1);
+  cluster.AwaitEnd();
+  const std::vector<int64_t> counts = sink.Values();
+  CHECK(std::accumulate(counts.begin(), counts.end(), int64_t{0}) == 1000);
+}
+
 // A count per key that is told at every record: (key, how many so far).
 struct Numbered {
   int64_t key = 0;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "taskmanager/worker/testing/checkpoint_directory.h"
@@ -203,6 +204,54 @@ TEST_CASE("lists of a flat_map come back at any parallelism, every element once"
   std::set<int64_t> all(emitted.begin(), emitted.end());
   all.insert(held.begin(), held.end());
   CHECK(all.size() == kEvents);
+}
+
+// Keeps everything, until the test lets it.
+struct Hoard {
+  SplitListState<std::string> all{"all"};
+  bool operator()(const int64_t& value) {
+    all.add(std::string(100, 'x') + std::to_string(value));
+    return true;
+  }
+};
+
+TEST_CASE("what lists hold counts as the worker's state, once it has been written", "[checkpoint]") {
+  constexpr int64_t kStrings = 100'000;
+  const CheckpointDirectory directory;
+  const VectorSink<int64_t> sink;
+  const auto gate = std::make_shared<Gate>();
+  std::atomic<int64_t> written{0};
+  sink.shared->on_write = [&](const int64_t&, Context& context) {
+    if (++written == kStrings) gate->Pass(context);
+  };
+  TestCluster cluster(
+      [&](Environment& env) {
+        env.source("numbers", NumberedSource<int64_t>{kStrings, [](int64_t i) { return i; }})
+            .rebalance()
+            .filter(Hoard{})
+            .uid("hoard")
+            .sink("out", sink);
+      },
+      {.parallelism = 1, .workers = 1, .checkpoints = directory.Plan("first")});
+  const auto state_bytes = [&] {
+    const proto::WorkerMetrics metrics = cluster.Metrics(0);
+    for (const proto::MemoryUse& use : metrics.memory()) {
+      if (use.holder() == MemoryHolderName(MemoryHolder::kHotState)) return use.used_bytes();
+    }
+    return int64_t{-1};
+  };
+  CHECK(state_bytes() == 0);
+  cluster.StartSources();
+  const int64_t deadline_ms = Clock::System().MonotonicMs() + 30'000;
+  while (written < kStrings && Clock::System().MonotonicMs() < deadline_ms) std::this_thread::yield();
+  REQUIRE(written == kStrings);
+  cluster.Trigger(1);
+  gate->Open();
+  REQUIRE(cluster.AwaitCheckpoint(1));
+  CHECK(state_bytes() > kStrings * 100);
+  CHECK(state_bytes() < kStrings * 400);
+  cluster.Decide(1);
+  cluster.AwaitEnd();
 }
 
 }  // namespace

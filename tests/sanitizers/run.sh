@@ -13,8 +13,8 @@ if [ "$suites" = core ]; then
   select=(-L '^sanitized$')
 else
   target=all
-  select=(-LE '^broker$')
-  if [ "$preset" = tsan ]; then select=(-LE '^(broker|no_tsan)$'); fi
+  select=(-LE '^(broker|long)$')
+  if [ "$preset" = tsan ]; then select=(-LE '^(broker|long|no_tsan)$'); fi
 fi
 cmake --preset "$preset" >"build/$preset.log" 2>&1 || { cat "build/$preset.log" >&2; exit 1; }
 cmake --build "build/$preset" -j "$(nproc)" --target "$target" >"build/$preset.log" 2>&1 || {

@@ -21,6 +21,7 @@ struct NumberedSource {
   using Output = T;
   int64_t count = 0;
   std::function<T(int64_t)> fn;
+  bool stays = false;  // at its end it waits for more, which does not come
 
   absl::Status Validate() const { return absl::OkStatus(); }
   std::string Describe() const { return "numbers"; }
@@ -35,12 +36,17 @@ struct NumberedSource {
       return absl::OkStatus();
     }
     absl::StatusOr<PollResult> Poll(SourceOutput<T>& output) override {
-      if (current_ == strides_.size()) return PollResult::kFinished;
+      if (current_ == strides_.size()) return source_.stays ? PollResult::kDry : PollResult::kFinished;
       Stride& stride = strides_[current_];
       for (int i = 0; i < 100; ++i) {
         if (stride.next >= static_cast<uint64_t>(source_.count)) {
+          ++current_;
+          if (source_.stays) {
+            output.SetCaughtUp(stride.split);
+            return PollResult::kMore;
+          }
           output.FinishSplit(stride.split);
-          return ++current_ == strides_.size() ? PollResult::kFinished : PollResult::kMore;
+          return current_ == strides_.size() ? PollResult::kFinished : PollResult::kMore;
         }
         output.Emit(stride.split, source_.fn(static_cast<int64_t>(stride.next)), kNoTimestamp);
         stride.next += stride.step;

@@ -14,7 +14,8 @@ STOP_DEADLINE_S = 40
 
 
 class Broker:
-    def __init__(self):
+    def __init__(self, *settings):
+        self.settings = [word for setting in settings for word in ("--set", setting)]
         self.folder = tempfile.mkdtemp(prefix="penstock-system-kafka-")
         self.process = None
         self.topics = 0
@@ -26,7 +27,7 @@ class Broker:
         if os.path.exists(port_file):
             os.remove(port_file)
         self.process = subprocess.Popen(["python3", KAFKA, "run", "--dir", os.path.join(self.folder, "broker"),
-                                         "--port-file", port_file, "--with-parent"], stdin=subprocess.DEVNULL)
+                                         "--port-file", port_file, "--with-parent", *self.settings], stdin=subprocess.DEVNULL)
 
         def is_up():
             if self.process.poll() is not None:

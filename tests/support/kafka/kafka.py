@@ -103,7 +103,7 @@ def java(libs, heap, main, *arguments):
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", os.path.join(libs, "*"), main, *arguments]
 
 
-def prepare(directory, libs):
+def prepare(directory, libs, settings):
     """Writes the configuration and formats the storage, unless that was done before. Returns the port."""
     config = os.path.join(directory, "server.properties")
     port_path = os.path.join(directory, "port")
@@ -116,6 +116,7 @@ def prepare(directory, libs):
     shutil.rmtree(data, ignore_errors=True)
     with open(config, "w") as file:
         file.write(CONFIG.format(port=port, controller_port=controller_port, data=data))
+        file.writelines(f"{setting}\n" for setting in settings)
     formatted = subprocess.run(java(libs, "256m", "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg",
                                     "-c", config), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if formatted.returncode != 0:
@@ -150,7 +151,7 @@ def launch(args, libs):
     """Starts the broker and waits until it answers. Returns the process and its port."""
     log_path = os.path.join(args.dir, "broker.log")
     for attempt in range(START_ATTEMPTS_MAX):
-        port = prepare(args.dir, libs)
+        port = prepare(args.dir, libs, args.set)
         command = java(libs, args.heap, "kafka.Kafka", os.path.join(args.dir, "server.properties"))
         if args.cpu is not None:
             command = ["taskset", "-c", str(args.cpu)] + command
@@ -253,6 +254,7 @@ def main():
         each.add_argument("--cpu", type=int)
         each.add_argument("--heap", default="512m")
         each.add_argument("--with-parent", action="store_true")
+        each.add_argument("--set", action="append", default=[], metavar="key=value", help="of the broker's configuration")
     each = commands.add_parser("stop")
     each.add_argument("--dir", required=True)
     each.add_argument("--keep", action="store_true")

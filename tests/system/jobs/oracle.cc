@@ -41,6 +41,8 @@ struct Chain {
 }  // namespace
 
 PENSTOCK_JOB("system-oracle", (Environment & env, const Args& args)) {
+  kafka::Properties properties;
+  if (args.has("transaction-timeout-ms")) properties["transaction.timeout.ms"] = args["transaction-timeout-ms"];
   env.source("records", kafka::Source{.brokers = args["brokers"],
                                       .topics = {args["input"]},
                                       .bounded = args.has("bounded"),
@@ -48,6 +50,8 @@ PENSTOCK_JOB("system-oracle", (Environment & env, const Args& args)) {
       .flat_map(parse)
       .key_by(&Numbered::key)
       .process<kafka::ProducerRecord>("chain", Chain{})
-      .sink("out",
-            kafka::Sink{.brokers = args["brokers"], .topic = args["output"], .delivery = Delivery::exactly_once});
+      .sink("out", kafka::Sink{.brokers = args["brokers"],
+                               .topic = args["output"],
+                               .delivery = Delivery::exactly_once,
+                               .properties = std::move(properties)});
 }
