@@ -56,7 +56,7 @@ class DiskFull(SystemTest):
         os.kill(self.cluster.workers(job)["tm-1"], signal.SIGKILL)
 
     def test_of_the_checkpoints(self):
-        count = 60_000
+        count = 40_000
         storage = os.path.join(self.disk.folder, "checkpoints")
         job = self.submit(count, "--pad", "500", **{"execution.checkpointing.dir": storage})
         self.await_completed(job, 3)
@@ -82,7 +82,7 @@ class DiskFull(SystemTest):
         self.cluster.stop()
 
     def test_of_the_local_state(self):
-        count = 60_000
+        count = 40_000
         job = self.submit(count, "--pad", "4000", **{
             "state.backend.local-dir": self.disk.folder, "execution.checkpointing.interval": "1 s"})
         self.await_completed(job, 3)
