@@ -94,6 +94,13 @@ int Main(int argc, char** argv) {
   CLI::App* lag_app = app.add_subcommand("lag", "Offsets by partition, and a group's lag");
   add_topic(lag_app);
   lag_app->add_option("--group", group);
+  int64_t offset = 0;
+  bool deletes = false;
+  CLI::App* group_app = app.add_subcommand("group", "Set a group's offsets in a topic, or delete the group");
+  add_topic(group_app);
+  group_app->add_option("--group", group)->required();
+  CLI::Option* offset_option = group_app->add_option("--offset", offset, "For all partitions");
+  group_app->add_flag("--delete", deletes)->excludes(offset_option);
   CLI::App* show_app = app.add_subcommand("show", "Print the first values of a topic");
   add_topic(show_app);
   show_app->add_option("--count", rows)->capture_default_str();
@@ -113,6 +120,9 @@ int Main(int argc, char** argv) {
   if (*create_app) return ExitCode(kafka::CreateTopic(brokers, topic, partitions));
   if (*count_app) return ExitCode(PrintCount(brokers, topic));
   if (*lag_app) return ExitCode(PrintLag(brokers, topic, group));
+  if (*group_app) {
+    return ExitCode(deletes ? kafka::DeleteGroup(brokers, group) : SetGroup(brokers, topic, group, offset));
+  }
   if (*show_app) return ExitCode(Show(brokers, topic, rows, timeout_s));
   const absl::StatusOr<bool> equal = Verify(verify);
   if (!equal.ok()) return ExitCode(equal.status());

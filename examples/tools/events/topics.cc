@@ -59,6 +59,13 @@ absl::Status PrintLag(const std::string& brokers, const std::string& topic, cons
   return absl::OkStatus();
 }
 
+absl::Status SetGroup(const std::string& brokers, const std::string& topic, const std::string& group, int64_t offset) {
+  PENSTOCK_ASSIGN_OR_RETURN(const auto ranges, kafka::ListOffsets(brokers, topic));
+  std::map<kafka::TopicPartition, int64_t> offsets;
+  for (const auto& [partition, range] : ranges) offsets[{topic, partition}] = offset;
+  return kafka::CommitOffsets(brokers, group, offsets);
+}
+
 absl::Status Show(const std::string& brokers, const std::string& topic, int count, double timeout_s) {
   const kafka::Source source{.brokers = brokers, .topics = {topic}};
   PENSTOCK_RETURN_IF_ERROR(source.Validate());
