@@ -37,8 +37,8 @@ class CheckpointsInS3(SystemTest):
             os.environ.clear()
             os.environ.update(saved)
 
-    def submit(self, cluster, out, *arguments, options=()):
-        return cluster.submit("system_counted", "--out", out, "--rate", "4000", *arguments, parallelism=2,
+    def submit(self, cluster, out, *arguments, rate=4000, options=()):
+        return cluster.submit("system_counted", "--out", out, "--rate", str(rate), *arguments, parallelism=2,
                               options=options)
 
     def manifests(self):
@@ -150,15 +150,16 @@ class CheckpointsInS3(SystemTest):
 
     def test_a_server_that_errs_and_hangs_up(self):
         proxy, cluster, out = self.start_behind_proxy()
-        count = 120_000
-        job = self.submit(cluster, out, "--count", str(count), "--keys", "100", "--pad", "1000")
+        count = 45_000
+        job = self.submit(cluster, out, "--count", str(count), "--keys", "1000", "--pad", "24000", rate=1500,
+                          options=("-Dexecution.checkpointing.interval=1 s",))  # enough for uploads in parts
         self.await_checkpoints(2)
-        # It is busy for a while: the checkpoint fails and says why, the job goes on.
+        # It is broken for a while: the checkpoint fails and says why, the job goes on.
         before = cluster.get(f"/v2/jobs/{job}")["records_in"]
-        proxy.set_rule(lambda request: 503)
+        proxy.set_rule(lambda request: 500 if request.of_upload_in_parts else 503)
         began = time.monotonic()
-        self.await_failed_checkpoint(cluster, job, "503", "given up after 9 tries")
-        self.assertGreater(cluster.get(f"/v2/jobs/{job}")["records_in"], before + 4000)
+        self.await_failed_checkpoint(cluster, job, ": 500; given up after 9 tries")
+        self.assertGreater(cluster.get(f"/v2/jobs/{job}")["records_in"], before + 1500)
         lasted_s = time.monotonic() - began
         refused = proxy.set_rule(lambda request: None)
         print(f"{refused} requests were refused within {lasted_s:.1f} s", file=sys.stderr)
@@ -168,7 +169,7 @@ class CheckpointsInS3(SystemTest):
         failed = cluster.get(f"/v2/jobs/{job}")["checkpoints"]["failed"]
         uploads = itertools.count()
         proxy.set_rule(lambda request: "cut request" if request.body_bytes > 0 and next(uploads) % 2 == 0 else None)
-        for _ in range(3):
+        for _ in range(2):
             self.await_newer(cluster, job)
         self.assertEqual(cluster.get(f"/v2/jobs/{job}")["checkpoints"]["failed"], failed)
         # So do the downloads of a restart.
@@ -180,7 +181,7 @@ class CheckpointsInS3(SystemTest):
         self.assertGreater(proxy.set_rule(lambda request: None), 1)
         ended = cluster.await_state(job, "FINISHED")
         self.assertEqual(ended["attempt"], 2)
-        self.assert_counts(out, count, 100)
+        self.assert_counts(out, count, 1000)
         cluster.stop()
 
     def test_a_server_that_is_slower_than_a_checkpoint_may_be(self):
@@ -196,20 +197,6 @@ class CheckpointsInS3(SystemTest):
         ended = cluster.await_state(job, "FINISHED")
         self.assertEqual(ended["attempt"], 2)
         self.assert_counts(out, 40000, 100)
-        cluster.stop()
-
-    def test_a_server_that_errs_at_uploads_in_parts(self):
-        proxy, cluster, out = self.start_behind_proxy()
-        job = self.submit(cluster, out, "--count", "24000", "--keys", "3000", "--pad", "8000",
-                          options=("-Dexecution.checkpointing.interval=1 s",))
-        proxy.set_rule(lambda request: 500 if request.of_upload_in_parts else None)
-        self.await_failed_checkpoint(cluster, job, "500", "given up after")
-        proxy.set_rule(lambda request: None)
-        self.await_checkpoints(2)
-        self.kill_worker(cluster, job)
-        ended = cluster.await_state(job, "FINISHED")
-        self.assertEqual(ended["attempt"], 2)
-        self.assert_counts(out, 24000, 3000)
         cluster.stop()
 
     def test_wrong_credentials_are_said_at_start(self):
