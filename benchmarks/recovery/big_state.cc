@@ -8,8 +8,10 @@
 #include <penstock/connectors/kafka.h>
 #include <penstock/job.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <string>
 
@@ -57,15 +59,24 @@ struct AtTheSource {
 };
 
 struct Rewrite {
+  // Bytes that do not compress, others each time.
+  void Fill(std::string& kept, uint64_t seed) {
+    kept.resize(value_bytes);
+    seed ^= ++fills << 40;
+    for (size_t i = 0; i < value_bytes; i += sizeof(seed)) {
+      seed = (seed ^ (seed >> 29)) * 0xbf58476d1ce4e5b9U + 1;
+      std::memcpy(kept.data() + i, &seed, std::min(sizeof(seed), value_bytes - i));
+    }
+  }
+
   Probe probe;
   size_t value_bytes;
+  uint64_t fills = 0;
   ValueState<std::string> value{"value"};
 
   void open(Context& context) { probe.Open(context); }
   void operator()(const int64_t& key, KeyedContext<int64_t>&, Collector<std::string>& out) {
-    std::string& kept = value.mutable_value();
-    kept.resize(value_bytes, 'v');
-    kept[static_cast<size_t>(key) % value_bytes] ^= 1;
+    Fill(value.mutable_value(), static_cast<uint64_t>(key));
     probe.Pass();
     if (key % 1000 == 0) out.emit(std::to_string(key));
   }

@@ -4,9 +4,11 @@
 #include <rocksdb/compaction_filter.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_buffer_manager.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -160,6 +162,16 @@ class RocksTier final : public ColdTier {
   std::map<std::string, StateFilePtr> kept_ssts_;  // of the last base, by file name; MakeBase's thread
 };
 
+// Compactions give way to tasks: when there are not processors enough a record is worth more than order on disk.
+class GivesWay final : public rocksdb::EventListener {
+ public:
+  void OnCompactionBegin(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override {
+    constexpr int kNice = 5;
+    thread_local bool lowered = false;
+    if (!std::exchange(lowered, true)) setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+  }
+};
+
 rocksdb::Options RocksTier::DbOptions() const {
   rocksdb::Options options(rocksdb::DBOptions(), FamilyOptions(rocksdb::kDefaultColumnFamilyName));
   options.create_if_missing = true;
@@ -167,6 +179,7 @@ rocksdb::Options RocksTier::DbOptions() const {
   options.atomic_flush = true;  // without a log the column families must be of one moment
   options.avoid_flush_during_shutdown = true;
   options.info_log_level = rocksdb::ERROR_LEVEL;
+  options.listeners.push_back(std::make_shared<GivesWay>());
   options.keep_log_file_num = 1;
   options.write_buffer_manager = static_cast<SharedResources&>(*options_.resources).memtables;
   return options;

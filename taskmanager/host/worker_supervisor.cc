@@ -63,6 +63,7 @@ WorkerSupervisor::WorkerSupervisor(SupervisorOptions options, ProgramCache& cach
       cache_(cache),
       reporter_(std::move(reporter)),
       fetcher_("fetcher", clock),
+      cleaner_("cleaner", clock),
       actor_("supervisor", clock) {}
 
 std::string WorkerSupervisor::PathOf(const Key& key, const char* suffix) const {
@@ -183,9 +184,12 @@ void WorkerSupervisor::OnEnded(const Key& key, proto::WorkerExited report) {
   worker.waiter.join();
   PENSTOCK_LOG(info, "worker of job {} attempt {} (process {}) ended: exit code {}, signal {}", key.first, key.second,
                worker.pid, report.exit_code(), report.signal());
-  std::error_code ignored;
-  std::filesystem::remove_all(worker.start.spec().work_dir(), ignored);
-  std::filesystem::remove_all(worker.start.spec().state_dir(), ignored);
+  // On a thread of its own: gigabytes of files take their time, and the next attempt waits for the report.
+  cleaner_.Post([work_dir = worker.start.spec().work_dir(), state_dir = worker.start.spec().state_dir()] {
+    std::error_code ignored;
+    std::filesystem::remove_all(work_dir, ignored);
+    std::filesystem::remove_all(state_dir, ignored);
+  });
   report.set_host_leaves(stopping_);
   Report(key, std::move(report));
 }
@@ -231,6 +235,8 @@ void WorkerSupervisor::Stop() {
   }
   fetcher_.Stop();
   actor_.Stop();
+  cleaner_.Call([] {});  // behind all folders
+  cleaner_.Stop();
 }
 
 }  // namespace penstock::taskmanager

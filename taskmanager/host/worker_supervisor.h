@@ -1,9 +1,9 @@
 // Starts, watches and kills the worker processes of a host.
 //
-// Owner: its actor's thread, which is also the thread that starts the children (they die with it); a second thread
-// fetches programs, and one thread per worker waits for its end. Public methods may be called from any thread.
-// Lifetime: Stop() ends all workers, waits for them and reports them; idempotent. Limits: kWorkersMax workers at a
-// time.
+// Owner: its actor's thread, which is also the thread that starts the children (they die with it); others fetch
+// programs and delete folders, and one thread per worker waits for its end. Public methods may be called from any
+// thread. Lifetime: Stop() ends all workers, waits for them and reports them; idempotent. Limits: kWorkersMax workers
+// at a time.
 #ifndef PENSTOCK_TASKMANAGER_HOST_WORKER_SUPERVISOR_H_
 #define PENSTOCK_TASKMANAGER_HOST_WORKER_SUPERVISOR_H_
 
@@ -83,7 +83,8 @@ class WorkerSupervisor {
   CondVar none_left_;
   std::vector<proto::RunningWorker> running_ ABSL_GUARDED_BY(mutex_);
 
-  Actor fetcher_;  // before actor_: outlives its last post
+  Actor fetcher_;  // these before actor_: they outlive its last post
+  Actor cleaner_;
   Actor actor_;
 };
 

@@ -64,13 +64,27 @@ CheckpointCollector::CheckpointCollector(std::string generation, std::set<Subtas
       clock_(clock),
       upload_(std::move(storage), std::move(prefix)),
       copies_(std::move(copies_dir)),
-      uploader_("checkpoint", clock) {}
+      uploader_("checkpoint", clock),
+      bases_("base", clock) {}
+
+CheckpointCollector::~CheckpointCollector() {
+  bases_.Stop();
+  uploader_.Stop();
+}
 
 void CheckpointCollector::OnNewBase(const TaskInfo& info, ChainPart base) {
-  uploader_.Post([this, info, base = std::move(base)] {
-    const absl::Status status = upload_.UploadBase(base);
-    if (!status.ok()) PENSTOCK_LOG(warn, "the base of {} could not be uploaded: {}", info.Label(), MessageOf(status));
-    base_done_(info, base.id, status.ok());
+  uploader_.Post([this, info, id = base.id, base = std::move(base)] {
+    bases_.Post([this, info, id, missing = upload_.MissingOf(base)] {
+      absl::StatusOr<StateUpload::Locations> written = upload_.WriteBase(missing);
+      if (!written.ok()) {
+        PENSTOCK_LOG(warn, "the base of {} could not be uploaded: {}", info.Label(), MessageOf(written.status()));
+        return base_done_(info, id, false);
+      }
+      uploader_.Post([this, info, id, written = *std::move(written)]() mutable {
+        upload_.AddBase(std::move(written));
+        base_done_(info, id, true);
+      });
+    });
   });
 }
 
@@ -149,7 +163,8 @@ void CheckpointCollector::Upload(uint64_t id, std::map<Subtask, HandedIn> handed
   proto::CheckpointAck ack;
   ack.mutable_checkpoint()->set_id(id);
   ack.mutable_checkpoint()->set_generation(generation_);
-  if (const absl::Status status = FillAck(id, handed_in, finished, ack); !status.ok()) {
+  std::vector<StateFilePtr> files;
+  if (const absl::Status status = FillAck(id, handed_in, finished, ack, files); !status.ok()) {
     proto::CheckpointDeclined declined;
     *declined.mutable_checkpoint() = ack.checkpoint();
     declined.set_vertex_id(handed_in.begin()->first.first);
@@ -166,11 +181,12 @@ void CheckpointCollector::Upload(uint64_t id, std::map<Subtask, HandedIn> handed
   }
   uploader_.PostAfter(std::chrono::milliseconds(kOutcomeAskMs), [this, id] { AskWhenUnknown(id); });
   events_.OnCheckpointAck(std::move(ack));
+  copies_.Keep(id, files);
 }
 
 absl::Status CheckpointCollector::FillAck(uint64_t id, const std::map<Subtask, HandedIn>& handed_in,
-                                          const std::set<Subtask>& finished, proto::CheckpointAck& ack) {
-  std::vector<StateFilePtr> files;
+                                          const std::set<Subtask>& finished, proto::CheckpointAck& ack,
+                                          std::vector<StateFilePtr>& files) {
   std::map<Subtask, int64_t> written_bytes;  // one object for all, but each has its part in it
   for (const auto& [subtask, part] : handed_in) {
     std::vector<StateFilePtr> own;
@@ -185,7 +201,6 @@ absl::Status CheckpointCollector::FillAck(uint64_t id, const std::map<Subtask, H
     out.mutable_figures()->set_written_bytes(written_bytes[subtask]);
   }
   upload_.Retain(files);
-  copies_.Keep(id, files);
   return absl::OkStatus();
 }
 

@@ -1,9 +1,10 @@
 // Gathers what the tasks of a worker hand in for a checkpoint, makes it durable, and acknowledges all of it at once
 // (protocols.md C8).
 //
-// Thread-safe; owned by the executor. Uploads run on one thread of its own, so that no task waits for storage. A
-// subtask that has come to its end stands with what it handed in last for every later checkpoint. Limits: what was
-// given up or overtaken is dropped, so at most kOpenCheckpointsMax are gathered at once.
+// Thread-safe; owned by the executor. Uploads run on threads of its own, one for checkpoints and one for bases, so that
+// no task waits for storage and no checkpoint for a base. A subtask that has come to its end stands with what it handed
+// in last for every later checkpoint. Limits: what was given up or overtaken is dropped, so at most kOpenCheckpointsMax
+// are gathered at once.
 #ifndef PENSTOCK_TASKMANAGER_WORKER_CHECKPOINT_COLLECTOR_H_
 #define PENSTOCK_TASKMANAGER_WORKER_CHECKPOINT_COLLECTOR_H_
 
@@ -43,7 +44,7 @@ class CheckpointCollector {
   CheckpointCollector(std::string generation, std::set<Subtask> subtasks, std::shared_ptr<Storage> storage,
                       std::string prefix, std::string copies_dir, BaseDone base_done, TaskEvents& events,
                       const Clock& clock);
-  ~CheckpointCollector() { uploader_.Stop(); }
+  ~CheckpointCollector();
 
   void OnTrigger(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool last) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -68,7 +69,7 @@ class CheckpointCollector {
   void AskWhenUnknown(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
 
   absl::Status FillAck(uint64_t id, const std::map<Subtask, HandedIn>& handed_in, const std::set<Subtask>& finished,
-                       proto::CheckpointAck& ack);
+                       proto::CheckpointAck& ack, std::vector<StateFilePtr>& files);
 
   const std::string generation_;
   const std::set<Subtask> subtasks_;
@@ -85,7 +86,9 @@ class CheckpointCollector {
 
   StateUpload upload_;  // the uploader's thread only, as are the copies
   LocalCopies copies_;
-  Actor uploader_;  // last: its thread uses all of the above
+  // Last: their threads use all of the above.
+  Actor uploader_;
+  Actor bases_;  // they are long, and no checkpoint waits for one
 };
 
 }  // namespace penstock::worker

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -199,8 +200,12 @@ absl::Status JobExecutor::CreateTasks(const Deployment& deployment, const proto:
     PENSTOCK_ASSIGN_OR_RETURN(storage, OpenStorage(plan.storage(), options_.storage));
   }
   std::shared_ptr<Storage> restored_from = storage;
-  if (!plan.restore_storage().empty()) {
-    PENSTOCK_ASSIGN_OR_RETURN(restored_from, OpenStorage(plan.restore_storage(), options_.storage));
+  // What another job has written is that job's to delete: as if it lay in another storage, the first checkpoint writes
+  // all of it into our own directory.
+  const bool of_another_job = !plan.restore_manifest().empty() && plan.restore_directory() != plan.job_directory();
+  if (!plan.restore_storage().empty() || of_another_job) {
+    const std::string& from = plan.restore_storage().empty() ? plan.storage() : plan.restore_storage();
+    PENSTOCK_ASSIGN_OR_RETURN(restored_from, OpenStorage(from, options_.storage));
   }
   AttemptOrigin began{.checkpoints = plan.enabled(),
                       .cluster_id = plan.cluster_id(),
@@ -386,6 +391,8 @@ void JobExecutor::OnTaskState(const TaskInfo& info, TaskState state, const TaskF
     }
     out.set_retryable(true);
   }
+  if (failure != nullptr && failure->exception_type == absl::StatusCodeToString(absl::StatusCode::kDataLoss))
+    DropCopies();
   events_.OnTaskState(report);
   if (!IsEnd(state)) return;
   if (state == TaskState::kFinished && commits_ != nullptr) {
@@ -401,6 +408,12 @@ void JobExecutor::OnSnapshot(const TaskInfo& info, TaskSnapshot snapshot, bool l
 }
 
 void JobExecutor::OnNewBase(const TaskInfo& info, ChainPart base) { collector_->OnNewBase(info, std::move(base)); }
+
+// Perhaps it is a copy that is damaged: the next attempt reads checkpoint storage.
+void JobExecutor::DropCopies() {
+  std::error_code ignored;
+  if (!options_.copies_dir.empty()) std::filesystem::remove_all(options_.copies_dir, ignored);
+}
 
 void JobExecutor::OnCommitted(const TaskInfo& info, uint64_t checkpoint_id) {
   AckDecision(commits_->OnCommitted({info.vertex_id, info.subtask}, checkpoint_id));

@@ -89,6 +89,7 @@ class JobExecutor final : public TaskExecutor, private TaskListener {
   void OnNewBase(const TaskInfo& info, ChainPart base) override;
   void OnCommitted(const TaskInfo& info, uint64_t checkpoint_id) override;
   void AckDecision(std::optional<uint64_t> id);
+  void DropCopies();
   void OnBaseDone(const TaskInfo& info, uint64_t base_id, bool durable);
   MemoryRequest MemoryNeeds(const Deployment& deployment) const;
   void MakeCollector(const Deployment& deployment, const proto::CheckpointPlan& plan,

@@ -15,16 +15,26 @@ namespace {
 constexpr int64_t kCopyChunkBytes = 1 << 20;
 constexpr std::string_view kUnfinished = ".unfinished";
 
+std::string OfThisBoot(const std::string& directory) {
+  static const std::string boot = [] {
+    std::string id;
+    std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), id);
+    return id;
+  }();
+  return directory.empty() ? "" : directory + "/" + (boot.empty() ? "boot" : boot);
+}
+
 }  // namespace
 
-LocalCopies::LocalCopies(std::string directory) : directory_(std::move(directory)) {
+LocalCopies::LocalCopies(const std::string& directory) : base_(directory), directory_(OfThisBoot(directory)) {
   std::error_code ignored;
   if (!directory_.empty()) std::filesystem::create_directories(directory_, ignored);
 }
 
-std::string LocalCopies::PathOf(const std::string& directory, const std::string& name) {
-  if (directory.empty() || name.empty() || name.find('/') != std::string::npos || name.starts_with('.')) return {};
-  return directory + "/" + name;
+std::string LocalCopies::PathOf(const std::string& directory, const StateFile& file) {
+  const std::string& name = file.name();
+  if (directory.empty() || name.empty() || name.find('/') != std::string::npos) return {};
+  return fmt::format("{}/{}.{}.{:016x}", OfThisBoot(directory), name, file.size_bytes(), file.checksum());
 }
 
 // No fsync: after a crash of the machine the checksum tells.
@@ -50,8 +60,8 @@ void LocalCopies::Keep(uint64_t checkpoint_id, const std::vector<StateFilePtr>& 
   if (directory_.empty()) return;
   std::set<std::string>& needed = needed_[checkpoint_id];
   for (const StateFilePtr& file : files) {
-    const std::string path = PathOf(directory_, file->name());
-    if (path.empty() || !needed.insert(file->name()).second) continue;
+    const std::string path = PathOf(base_, *file);
+    if (path.empty() || !needed.insert(path).second) continue;
     std::error_code error;
     if (std::filesystem::exists(path, error)) continue;
     const absl::Status copied = Copy(*file, path);
@@ -73,9 +83,8 @@ void LocalCopies::DeleteUnneeded() {
   std::error_code error;
   std::vector<std::filesystem::path> unneeded;
   for (const auto& entry : std::filesystem::directory_iterator(directory_, error)) {
-    const std::string name = entry.path().filename();
-    const bool needed =
-        std::any_of(needed_.begin(), needed_.end(), [&](const auto& each) { return each.second.contains(name); });
+    const bool needed = std::any_of(needed_.begin(), needed_.end(),
+                                    [&](const auto& each) { return each.second.contains(entry.path()); });
     if (!needed) unneeded.push_back(entry.path());
   }
   for (const auto& path : unneeded) std::filesystem::remove(path, error);

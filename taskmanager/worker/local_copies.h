@@ -1,10 +1,11 @@
 // Copies of state files on this machine that outlive a worker's process: what the next attempt reads instead of
 // storage.
 //
-// A hard link where the file lies on the same disk, else a copy; named as the file is, which no other file of the job
-// ever is. A copy counts only if size and checksum are those in the manifest (protocols.md C7); that is checked by who
-// reads it. What goes wrong here costs speed, never a checkpoint. Owner: the uploader's thread. Limits: what the newest
-// kCheckpointsMax checkpoints need.
+// A hard link where the file lies on the same disk, else a copy; its name has the file's name, size and checksum, and a
+// copy counts only if they are those in the manifest (protocols.md C7). Copies count until the machine is started anew:
+// nothing is synced. Who reads one checks its bytes, but for RocksDB's tables, which are large and have checksums of
+// their own in each block; a task that finds damage has all copies dropped. What goes wrong here costs speed, never a
+// checkpoint. Owner: the uploader's thread. Limits: what the newest kCheckpointsMax checkpoints need.
 #ifndef PENSTOCK_TASKMANAGER_WORKER_LOCAL_COPIES_H_
 #define PENSTOCK_TASKMANAGER_WORKER_LOCAL_COPIES_H_
 
@@ -23,10 +24,12 @@ class LocalCopies {
   static constexpr size_t kCheckpointsMax = 4;
 
   // directory: of the job on this machine; empty: no copies are made.
-  explicit LocalCopies(std::string directory);
+  explicit LocalCopies(const std::string& directory);
 
-  // Where the copy of a file of that name would be; empty: nowhere.
-  static std::string PathOf(const std::string& directory, const std::string& name);
+  // Where the copy of that file would be; empty: nowhere.
+  static std::string PathOf(const std::string& directory, const StateFile& file);
+  // Whether its blocks have checksums that whoever reads them checks.
+  static bool ChecksItself(const StateFile& file) { return file.name().ends_with(".sst"); }
 
   // The files that a restore of this checkpoint would read. Ids grow.
   void Keep(uint64_t checkpoint_id, const std::vector<StateFilePtr>& files);
@@ -37,8 +40,9 @@ class LocalCopies {
   absl::Status Copy(const StateFile& file, const std::string& path) const;
   void DeleteUnneeded();
 
-  const std::string directory_;
-  std::map<uint64_t, std::set<std::string>> needed_;  // file names by checkpoint
+  const std::string base_;
+  const std::string directory_;                       // in base_, of this boot of the machine
+  std::map<uint64_t, std::set<std::string>> needed_;  // paths by checkpoint
   bool complained_ = false;
 };
 

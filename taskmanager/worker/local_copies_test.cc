@@ -21,9 +21,13 @@ class Folder {
   }
   ~Folder() { std::filesystem::remove_all(path_); }
   std::string operator/(const std::string& name) const { return path_ / name; }
+  // Of the files that have copies.
   std::set<std::string> Names(const std::string& in) const {
     std::set<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(path_ / in)) names.insert(entry.path().filename());
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path_ / in)) {
+      const std::string name = entry.path().filename();
+      if (entry.is_regular_file()) names.insert(name.substr(0, name.find('.')));
+    }
     return names;
   }
 
@@ -43,7 +47,7 @@ TEST_CASE("copies are there for what the newest checkpoints need, and go with th
   copies.Keep(1, {base, MakeMemoryStateFile("g-1", "one")});
   copies.Keep(2, {base, MakeMemoryStateFile("g-1", "one"), MakeMemoryStateFile("g-2", "two")});
   CHECK(folder.Names("job") == std::set<std::string>{"of-a-dead-attempt", "g-base", "g-1", "g-2"});
-  CHECK(std::filesystem::hard_link_count(folder / "job/g-base") == 2);
+  CHECK(std::filesystem::hard_link_count(LocalCopies::PathOf(folder / "job", *base)) == 2);
   copies.OnDecided(1);
   CHECK(folder.Names("job") == std::set<std::string>{"g-base", "g-1", "g-2"});
   copies.Keep(3, {base, MakeMemoryStateFile("g-3", "three")});
@@ -60,8 +64,8 @@ TEST_CASE("without a folder, or one that cannot be written, checkpoints go on", 
   LocalCopies impossible("/proc/nowhere");
   impossible.Keep(1, {MakeMemoryStateFile("a", "a")});
   impossible.OnDecided(1);
-  CHECK(LocalCopies::PathOf("/d", "../a").empty());
-  CHECK(LocalCopies::PathOf("", "a").empty());
+  CHECK(LocalCopies::PathOf("/d", *MakeMemoryStateFile("../a", "")).empty());
+  CHECK(LocalCopies::PathOf("", *MakeMemoryStateFile("a", "")).empty());
 }
 
 // What a restore reads: the copy if it is whole, else storage.
@@ -75,7 +79,7 @@ TEST_CASE("a copy counts only if its checksum is the manifest's", "[local]") {
   const std::string location = upload.LocationOf(*written).Encode();
   LocalCopies copies(folder / "copies");
   copies.Keep(1, {written});
-  const std::string path = folder / "copies/g-1";
+  const std::string path = LocalCopies::PathOf(folder / "copies", *written);
   const auto open = [&] {
     return OpenStoredFile(storage, "g-1", written->size_bytes(), written->checksum(), location, folder / "copies")
         .value();
@@ -99,6 +103,10 @@ TEST_CASE("a copy counts only if its checksum is the manifest's", "[local]") {
     std::filesystem::remove(path);
     CHECK(open()->local_path().empty());
     CHECK(open()->Read(0, 1).value() == "b");
+  }
+  SECTION("of a file with other bytes") {
+    const StateFilePtr other = MakeMemoryStateFile("g-1", std::string(3'000'000, 'c'));
+    CHECK(LocalCopies::PathOf(folder / "copies", *other) != path);
   }
   SECTION("gone once it was found whole") {
     const StateFilePtr file = open();

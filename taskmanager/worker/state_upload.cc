@@ -23,7 +23,7 @@ class StoredFile final : public StateFile {
       : StateFile(std::move(name), size_bytes, checksum),
         storage_(std::move(storage)),
         location_(std::move(location)),
-        copy_path_(LocalCopies::PathOf(copies_dir, this->name())) {}
+        copy_path_(LocalCopies::PathOf(copies_dir, *this)) {}
 
   std::string local_path() const override { return Copy() == nullptr ? "" : copy_path_; }
   absl::StatusOr<std::string> Read(int64_t offset, int64_t size) const override {
@@ -43,20 +43,22 @@ class StoredFile final : public StateFile {
   const Storage* storage() const { return storage_.get(); }
 
  private:
-  // Read through once, by the first who needs it: only files of one's own key groups are.
+  // Looked at once, by the first who needs it: only files of one's own key groups are.
   const StateFile* Copy() const {
-    std::call_once(looked_, [this] {
-      std::error_code error;
-      if (copy_path_.empty() || !std::filesystem::exists(copy_path_, error)) return;
-      absl::StatusOr<StateFilePtr> copy = OpenLocalStateFile(name(), copy_path_, false);
-      if (copy.ok() && (*copy)->size_bytes() == size_bytes() && (*copy)->checksum() == checksum()) {
-        copy_ = *std::move(copy);
-      } else {
-        PENSTOCK_LOG(warn, "the local copy {} is not what the checkpoint names; {} is read instead", copy_path_,
-                     location_.object);
-      }
-    });
+    std::call_once(looked_, [this] { copy_ = FindCopy(); });
     return copy_.get();
+  }
+  StateFilePtr FindCopy() const {
+    std::error_code error;
+    const auto size = copy_path_.empty() ? 0 : std::filesystem::file_size(copy_path_, error);
+    if (copy_path_.empty() || error) return nullptr;
+    if (LocalCopies::ChecksItself(*this) && static_cast<int64_t>(size) == size_bytes()) {
+      return MakeLocalStateFile(name(), copy_path_, size_bytes(), checksum(), false);
+    }
+    absl::StatusOr<StateFilePtr> copy = OpenLocalStateFile(name(), copy_path_, false);
+    if (copy.ok() && (*copy)->size_bytes() == size_bytes() && (*copy)->checksum() == checksum()) return *copy;
+    PENSTOCK_LOG(warn, "the local copy {} is damaged; {} is read instead", copy_path_, location_.object);
+    return nullptr;
   }
 
   const std::shared_ptr<Storage> storage_;
@@ -137,17 +139,31 @@ absl::Status StateUpload::Upload(uint64_t checkpoint_id, const std::vector<State
   return absl::OkStatus();
 }
 
-absl::Status StateUpload::UploadBase(const ChainPart& base) {
+std::vector<StateFilePtr> StateUpload::MissingOf(const ChainPart& base) const {
+  std::vector<StateFilePtr> missing;
   for (const ChainFile& file : base.files) {
-    if (Find(*file.file) != nullptr) continue;
-    const std::string object = fmt::format("{}-{}", prefix_, file.file->name());
-    PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<StorageWriter> writer, storage_->Create(object));
-    PENSTOCK_RETURN_IF_ERROR(CopyTo(*file.file, *writer));
-    PENSTOCK_RETURN_IF_ERROR(writer->Commit());
-    durable_[file.file->name()] = {.object = object, .offset = 0, .object_bytes = file.file->size_bytes()};
-    fresh_.insert(file.file->name());
+    if (Find(*file.file) == nullptr) missing.push_back(file.file);
   }
-  return absl::OkStatus();
+  return missing;
+}
+
+absl::StatusOr<StateUpload::Locations> StateUpload::WriteBase(const std::vector<StateFilePtr>& missing) const {
+  Locations written;
+  for (const StateFilePtr& file : missing) {
+    const std::string object = fmt::format("{}-{}", prefix_, file->name());
+    PENSTOCK_ASSIGN_OR_RETURN(const std::unique_ptr<StorageWriter> writer, storage_->Create(object));
+    PENSTOCK_RETURN_IF_ERROR(CopyTo(*file, *writer));
+    PENSTOCK_RETURN_IF_ERROR(writer->Commit());
+    written[file->name()] = {.object = object, .offset = 0, .object_bytes = file->size_bytes()};
+  }
+  return written;
+}
+
+void StateUpload::AddBase(Locations written) {
+  for (auto& [name, location] : written) {
+    fresh_.insert(name);
+    durable_[name] = std::move(location);
+  }
 }
 
 std::string StateUpload::Encode(const KeyedSnapshot& snapshot, std::set<std::string>* objects) const {

@@ -1,7 +1,7 @@
 // Puts the files of keyed state into checkpoint storage, each once, and finds them again.
 //
 // A segment lies in the one object that a worker writes for a checkpoint, a file of a base is an object of its own
-// (protocols.md C8). Owner: the uploader's thread.
+// (protocols.md C8). Owner: the uploader's thread, but for WriteBase.
 #ifndef PENSTOCK_TASKMANAGER_WORKER_STATE_UPLOAD_H_
 #define PENSTOCK_TASKMANAGER_WORKER_STATE_UPLOAD_H_
 
@@ -45,7 +45,13 @@ class StateUpload {
   int64_t MissingBytes(const std::vector<StateFilePtr>& files) const;
   // Those of the files that are not durable yet. The storage's error: nothing counts then.
   absl::Status Upload(uint64_t checkpoint_id, const std::vector<StateFilePtr>& files);
-  absl::Status UploadBase(const ChainPart& base);
+
+  // A base in three steps, because it may be long: what of it is missing; written by any one thread, while checkpoints
+  // are uploaded here; known from then on.
+  using Locations = std::map<std::string, StateLocation>;  // by file name
+  std::vector<StateFilePtr> MissingOf(const ChainPart& base) const;
+  absl::StatusOr<Locations> WriteBase(const std::vector<StateFilePtr>& missing) const;
+  void AddBase(Locations written);
 
   // REQUIRES: every file of the snapshot is durable. Adds the objects it needs.
   std::string Encode(const KeyedSnapshot& snapshot, std::set<std::string>* objects) const;

@@ -369,7 +369,11 @@ int WorkerControl::Leave() {
   FlushReports();
   if (stream_ != nullptr) stream_->Close();
   stream_.reset();
-  executor_.reset();
+  if (options_.leave_executor) {
+    executor_.release();
+  } else {
+    executor_.reset();
+  }
   return code;
 }
 

@@ -37,6 +37,9 @@ inline constexpr size_t kOutboxMax = 64;
 struct WorkerControlOptions {
   int64_t cancellation_timeout_ms = 10'000;  // task.cancellation.timeout
   std::string metrics_address;
+  // The process ends right after Run: taking gigabytes of state apart, which nobody needs any more, would hold up the
+  // next attempt. The executor is leaked.
+  bool leave_executor = false;
 };
 
 class WorkerControl final : private TaskEvents, private taskmanager::WorkerListener {

@@ -66,6 +66,7 @@ class Checker {
  private:
   std::string failure_;
   uint64_t leads_ = 0;
+  uint64_t newest_ = 0;  // id that was decided
   std::set<uint64_t> checkpoints_;
   std::map<int, int64_t> next_;
 };

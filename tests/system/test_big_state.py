@@ -25,9 +25,9 @@ class BigState(SystemTest):
 
         def filled():
             nonlocal peak
-            peak = max(peak, rss_bytes(worker))
             status = cluster.get(f"/v2/jobs/{job}")
-            self.assertEqual(status["attempt"], 1, status["failure"])
+            self.assertEqual((status["state"], status["attempt"]), ("RUNNING", 1), status["failure"])
+            peak = max(peak, rss_bytes(worker))
             return any(vertex["name"].startswith("fill") and vertex["state"] == "FINISHED" and
                        vertex["records_out"] >= KEYS for vertex in status["vertices"])
 

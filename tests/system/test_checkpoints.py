@@ -128,6 +128,21 @@ class Checkpoints(SystemTest):
         self.assertEqual(set(self.lines()), self.expected(count))
         self.cluster.stop()
 
+    def test_a_clone_lives_on_without_the_job_it_came_from(self):
+        count = 40_000
+        job = self.start(count, rate=8000, interval="1 h")
+        self.cluster.await_status(job, "it counts", lambda status: status["records_in"] > 5000)
+        location = json.loads(self.ok("savepoint", job, "--json"))["location"]
+        self.cluster.cancel(job)
+        clone = self.start(count, "-s", location, "--uid", "clone", "-Dstate.backend.local-recovery=false")
+        self.await_checkpoints(clone, 2)
+        os.rename(os.path.join(self.storage, "jobs", "system-counting"), self.storage + "-gone")
+        os.kill(self.cluster.workers(clone)["tm-1"], signal.SIGKILL)
+        status = self.cluster.await_state(clone, "FINISHED")
+        self.assertGreater(status["attempt"], 1)
+        self.assertEqual(set(self.lines()), self.expected(count))
+        self.cluster.stop()
+
     def test_rescale_up_and_down_under_load(self):
         count = 60_000
         job = self.start(count, rate=4000)

@@ -35,6 +35,7 @@ class CheckpointDirectory {
   proto::CheckpointPlan RestorePlan(const std::string& generation, proto::Manifest manifest) const {
     manifest.set_generation("first");
     proto::CheckpointPlan plan = Plan(generation);
+    plan.set_restore_directory("job");
     plan.set_restore_manifest(ManifestName("job", manifest.checkpoint_id()));
     plan.set_restore_id(manifest.checkpoint_id());
     plan.set_restore_generation(manifest.generation());
