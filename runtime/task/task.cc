@@ -204,9 +204,14 @@ void Task::HandleFrame(InputState& input, int channel, const Frame& frame) {
       break;
     case FrameKind::kEnd:
       ++ended_inputs_;
-      if (frame.payload.empty() || frame.payload[0] == 0) suspended_ = true;
-      tracker_.OnStatus(channel, InputStatus::kFinished);
       Act(aligner_.OnEnd(channel), channel);
+      if (frame.payload.empty() || frame.payload[0] == 0) {
+        // The input goes on elsewhere. Time stands still: were it to leave the minimum, windows would fire here too,
+        // behind the barrier of the checkpoint they go on from.
+        suspended_ = true;
+        return;
+      }
+      tracker_.OnStatus(channel, InputStatus::kFinished);
       break;
     case FrameKind::kBarrier:
       return OnBarrierFrame(channel, frame.payload);
@@ -249,9 +254,10 @@ void Task::OnTimeChange() {
 void Task::AfterBatch() {
   TrickleState();
   const int64_t now_ns = environment_.clock.MonotonicNs();
-  // Source chains make their watermarks here; others only look for idleness now and then.
-  if (chain_.source() != nullptr ||
-      now_ns - last_tick_ns_ >= environment_.options.auto_watermark_interval_ms * 1'000'000) {
+  // Source chains make their watermarks here; others only look for idleness now and then. Behind the barrier that ends
+  // the job nothing may be made to fire.
+  const bool due = now_ns - last_tick_ns_ >= environment_.options.auto_watermark_interval_ms * 1'000'000;
+  if (!ends_with_ && (chain_.source() != nullptr || due)) {
     last_tick_ns_ = now_ns;
     chain_.OnTick(now_ns / 1'000'000);
     ReportCommitted();

@@ -330,6 +330,40 @@ TEST_CASE("stop: SUSPEND ends behind the barrier without firing windows, DRAIN f
   CHECK(sum == (drain ? RecordsBefore(*manifest) : 0));
 }
 
+TEST_CASE("SUSPEND fires no windows, though a source that holds time back ends before those ahead of it",
+          "[checkpoint]") {
+  const CheckpointDirectory directory;
+  VectorSink<int64_t> sink;
+  constexpr int kParallelism = 4;
+  TestCluster cluster(
+      [&](Environment& env) {
+        env.source("numbers", NumberedSource<Timed>{INT64_MAX,
+                                                    [](int64_t i) {
+                                                      return Timed{i % 7, i % kParallelism == 0 ? 0 : 1'000'000};
+                                                    }})
+            .watermarks(bounded_disorder<Timed>(0ms, &Timed::time))
+            .key_by(&Timed::key)
+            .window(tumbling(1s))
+            .aggregate("counts", Count{})
+            .map([](const WindowResult<int64_t, int64_t>& window) { return window.value; })
+            .sink("out", sink);
+      },
+      {.parallelism = kParallelism, .workers = 2, .checkpoints = directory.Plan("first")});
+  cluster.StartSources();
+  cluster.Trigger(1);
+  const auto running = cluster.AwaitCheckpoint(1);
+  REQUIRE(running);
+  cluster.Decide(1);
+  cluster.Trigger(2, proto::TriggerCheckpoint::SUSPEND);
+  const auto manifest = cluster.AwaitCheckpoint(2);
+  REQUIRE(manifest);
+  REQUIRE(RecordsBefore(*manifest) > 0);
+  cluster.Decide(2);
+  cluster.AwaitEnd();
+  CHECK(cluster.failures().empty());
+  CHECK(sink.Values().empty());
+}
+
 TEST_CASE("DRAIN fires the windows behind a source that has been idle", "[checkpoint]") {
   const CheckpointDirectory directory;
   VectorSink<int64_t> sink;

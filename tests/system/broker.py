@@ -75,11 +75,17 @@ class Broker:
     def publish(self, topic, count, *arguments):
         self.events("publish", topic, *self.publish_arguments(topic, count), *arguments)
 
-    def start_publishing(self, topic, count, rate):
-        """In the background; the process."""
+    def lag(self, topic, group):
+        """What is left to the group, and what it has committed, in all partitions."""
+        lines = re.findall(r"committed (-?\d+) lag (-?\d+)", self.events("lag", topic, "--group", group))
+        return sum(int(lag) for _, lag in lines), sum(int(at) for at, _ in lines)
+
+    def start_publishing(self, topic, count, rate=None):
+        """In the background, without a rate as fast as it goes; the process."""
         with open(os.path.join(self.folder, topic + ".log"), "wb") as log:
             return subprocess.Popen([program("penstock-events"), "publish", "--brokers", self.address, "--topic", topic,
-                                     *self.publish_arguments(topic, count), "--rate", str(rate)],
+                                     *self.publish_arguments(topic, count),
+                                     *(("--rate", str(rate)) if rate else ())],
                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def publish_arguments(self, topic, count):

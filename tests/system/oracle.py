@@ -6,6 +6,7 @@ import threading
 from cluster import await_that, run
 
 MODULUS = 1_000_000_007
+NEXT_STATE = (1, 2, 0, 3, 3, 0, 1, 2)  # of the events a to h: state i knows the events 2i and 2i + 1
 
 
 class Input:
@@ -15,6 +16,7 @@ class Input:
         self.broker, self.topic, self.keys = broker, topic, keys
         self.random = random.Random(seed)
         self.sent = sent if sent is not None else {}  # key: how many
+        self.states = {}  # of each key's automaton
         self.process = subprocess.Popen(["kcat", "-P", "-b", broker.address, "-t", topic, "-K", ":",
                                          "-X", "partitioner=murmur2_random", "-X", "enable.idempotence=true"],
                                         stdin=subprocess.PIPE, text=True)
@@ -24,10 +26,25 @@ class Input:
     def write(self, count):
         for _ in range(count):
             key = f"k{self.random.randrange(self.keys)}"
-            sequence = self.sent.get(key, 0)
-            self.sent[key] = sequence + 1
-            self.process.stdin.write(f"{key}:{key},{sequence}\n")
+            event = 2 * self.states.get(key, 0) + self.random.randrange(2)
+            self.states[key] = NEXT_STATE[event]
+            self._send(key, event)
         self.process.stdin.flush()
+
+    def _send(self, key, event):
+        sequence = self.sent.get(key, 0)
+        self.sent[key] = sequence + 1
+        self.process.stdin.write(f"{key}:{key},{sequence},{chr(ord('a') + event)}\n")
+
+    def pause_and_write_wrong(self):
+        """No more in the background; then an event that its key's automaton does not know. The key."""
+        self.pause()
+        key = min(self.states)
+        event = (2 * self.states[key] + 2) % len(NEXT_STATE)
+        self.states[key] = NEXT_STATE[event]
+        self._send(key, event)
+        self.process.stdin.flush()
+        return key
 
     def start(self, rate):
         def loop():
@@ -36,11 +53,14 @@ class Input:
         self.thread = threading.Thread(target=loop, daemon=True)
         self.thread.start()
 
-    def stop(self):
-        """Returns how many records there are."""
+    def pause(self):
         self.stopping.set()
         if self.thread:
             self.thread.join()
+
+    def stop(self):
+        """Returns how many records there are."""
+        self.pause()
         self.process.stdin.close()
         if self.process.wait(timeout=60) != 0:
             raise AssertionError("kcat could not write the input")

@@ -1,10 +1,8 @@
 """Checkpoints and savepoints as a user meets them: taken, restored, rescaled, and a worker killed in between."""
-import errno
 import glob
 import json
 import os
 import signal
-import subprocess
 
 from cluster import FAILED, OK, REFUSED, SystemTest, await_that, main, program
 
@@ -196,38 +194,6 @@ class Checkpoints(SystemTest):
         self.assertEqual(set(self.lines()), self.expected(count))
         copies = os.path.join(self.cluster.folder, "*", "copies", job)
         await_that("the copies of a job that has ended go", lambda: not glob.glob(copies))
-        self.cluster.stop()
-
-    def test_a_full_disk_costs_checkpoints_and_nothing_else(self):
-        small = os.path.join(self.cluster.folder, "small")
-        os.mkdir(small)
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", small], stderr=subprocess.PIPE).returncode != 0:
-            self.skipTest("a file system of its own can't be mounted here: that takes root")
-        self.addCleanup(lambda: subprocess.run(["umount", "-l", small]))
-        self.storage = os.path.join(small, "checkpoints")
-        count = 60_000
-        job = self.start(count, "-Dstate.backend.local-recovery=false", rate=5000)
-        self.await_checkpoints(job, 2)
-        filler = os.path.join(small, "filler")
-        with open(filler, "wb") as file:
-            try:
-                while True:
-                    os.write(file.fileno(), bytes(4096))
-            except OSError as error:
-                self.assertEqual(error.errno, errno.ENOSPC)
-        status = self.cluster.await_status(job, "a checkpoint fails", lambda now: now["checkpoints"]["failed"] >= 1)
-        failure = status["checkpoints"]["last_failed"]["failure"]
-        self.assertIn("No space left on device", failure)
-        self.assertIn(small, failure)
-        read = status["records_in"]
-        status = self.cluster.await_status(job, "it goes on", lambda now: now["records_in"] > read + 5000)
-        self.assertEqual(status["attempt"], 1)
-        os.remove(filler)
-        self.await_checkpoints(job, status["checkpoints"]["completed"] + 2)
-        os.kill(self.cluster.workers(job)["tm-1"], signal.SIGKILL)
-        status = self.cluster.await_state(job, "FINISHED")
-        self.assertEqual(status["attempt"], 2)
-        self.assertEqual(set(self.lines()), self.expected(count))
         self.cluster.stop()
 
     def test_verbs_and_statistics(self):

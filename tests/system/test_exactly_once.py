@@ -15,6 +15,7 @@ import oracle
 from test_leader import LeaderCluster
 
 PARTITIONS = 4
+RESCALED_EVENTS = 2_000_000
 KILLS = int(os.environ.get("PENSTOCK_KILLS", "6"))
 SEED = int(os.environ.get("PENSTOCK_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 
@@ -68,9 +69,14 @@ class ExactlyOnce(SystemTest):
             cluster.kill_taskmanager(name)
             cluster.start_taskmanager(name)
 
+    def alerts(self, topic):
+        return sum(oracle.committed(broker, topic).values(), [])
+
     def test_a_kill_loop(self):
         cluster = self.start()
-        job = self.submit(cluster)
+        alerts = broker.new_name("alerts")
+        broker.create(alerts, PARTITIONS)
+        job = self.submit(cluster, "--alerts", alerts)
         source = oracle.Input(broker, self.input, seed=SEED)
         self.addCleanup(source.process.kill)
         source.start(rate=2000)
@@ -85,9 +91,13 @@ class ExactlyOnce(SystemTest):
                 now["attempt"] > attempt and now["state"] == "RUNNING" and
                 all(vertex["state"] == "RUNNING" for vertex in now["vertices"])))
             print(f"kill {kill + 1}: {what}; attempt {status['attempt']}", file=sys.stderr)
+        wrong = source.pause_and_write_wrong()
         total = source.stop()
         oracle.audit(broker, self.output, source.sent)
         print(f"{total} records through {KILLS} kills", file=sys.stderr)
+        # The automatons have seen nothing but the one event that was wrong.
+        seen = await_that("the wrong event is told", lambda: self.alerts(alerts))
+        self.assertEqual([line.split(" ")[0] for line in seen], [wrong])
         cluster.cancel(job)
         cluster.stop()
 
@@ -131,65 +141,59 @@ class ExactlyOnce(SystemTest):
         cluster.cancel(job)
         cluster.stop()
 
-    def test_what_others_do_to_the_consumer_group_changes_nothing(self):
-        """Reset, then deleted, while the job runs and across a restart: the checkpoint's offsets rule."""
+    def test_a_group_that_is_set_back_and_deleted(self):
         cluster = self.start()
-        group = f"{self.input}-group"
-        job = self.submit(cluster, "--group", group)
-        cluster.await_running(job)
+        group = self.input + "-group"
+        job = self.submit(cluster, "--group", group, interval="1 h")
+        cluster.await_status(job, "the checkpoint of the start", lambda now: now["checkpoints"]["completed"] > 0)
         sent = {}
 
-        def write_and_audit():
-            source = oracle.Input(broker, self.input, seed=SEED, sent=sent)
-            source.write(2000)
-            source.stop()
-            oracle.audit(broker, self.output, sent)
+        def write(count):
+            source = oracle.Input(broker, self.input, seed=SEED + sum(sent.values()), sent=sent)
+            source.write(count)
+            return source.stop()
 
-        def committed():
-            """What the group has committed in all, which is how lag is shown elsewhere."""
-            lines = broker.events("lag", self.input, "--group", group).splitlines()
-            return sum(int(line.split(" committed ")[1].split()[0]) for line in lines)
-
-        def await_committed():
-            await_that("the group knows how far the job is", lambda: committed() == sum(sent.values()), 60)
-
-        def kill_worker():
-            attempt = cluster.get(f"/v2/jobs/{job}")["attempt"]
+        trouble = (("--offset", "0"), ("--delete",), ("--offset", "1000000"))  # the last lies beyond the end
+        for attempt, arguments in enumerate(trouble, 1):
+            self.await_group(cluster, job, group, write(5000))
+            end = write(3000)  # may be read twice: no checkpoint knows it
+            broker.events("group", self.input, "--group", group, *arguments)
             os.kill(cluster.workers(job)["tm-1"], signal.SIGKILL)
-            cluster.await_status(job, "it goes on", lambda now: now["attempt"] > attempt and now["state"] == "RUNNING")
-
-        write_and_audit()
-        await_committed()
-        broker.events("reset-group", self.input, "--group", group)  # the next checkpoint may have it right at once
-        kill_worker()
-        write_and_audit()
-        await_committed()
-        broker.events("delete-group", self.input, "--group", group)
-        kill_worker()
-        write_and_audit()
-        await_committed()
-        lags = [split["lag"] for split in cluster.get(f"/v2/jobs/{job}")["splits"]]
-        self.assertEqual(sum(lags), 0)
+            cluster.await_status(job, "it goes on", lambda now: now["attempt"] > attempt)
+            cluster.await_running(job)
+            self.assertNotEqual(broker.lag(self.input, group), (0, end))
+        self.await_group(cluster, job, group, end)
+        oracle.audit(broker, self.output, sent)
         cluster.cancel(job)
         cluster.stop()
 
-    def test_a_rescale_under_full_load(self):
+    def await_group(self, cluster, job, group, total):
+        """Lag tools see the job at the end of its input after the next checkpoint that is."""
+        def at_end():
+            taken = cluster.cli("checkpoint", job)
+            self.assertEqual(taken.returncode, 0, taken.stderr)
+            return broker.lag(self.input, group) == (0, total)
+        await_that("the group is at the end", at_end)
+
+    def test_rescaled_while_a_generator_writes_at_full_speed(self):
         cluster = self.start()
-        job = self.submit(cluster, parallelism=2)
-        source = oracle.Input(broker, self.input, seed=SEED)
-        self.addCleanup(source.process.kill)
-        cluster.await_running(job)
-        source.start(rate=20_000)
+        publisher = broker.start_publishing(self.input, RESCALED_EVENTS)
+        self.addCleanup(publisher.kill)
+        job = cluster.submit("realtime_aggregator", "--brokers", broker.address, "--input", self.input, "--output",
+                             self.output, "--delivery", "exactly-once", parallelism=2,
+                             options=("-Dexecution.checkpointing.interval=500 ms",))
         for parallelism in (3, 2):
+            cluster.await_running(job)
             read = cluster.get(f"/v2/jobs/{job}")["records_in"]
-            cluster.await_status(job, "it is under load", lambda now: now["records_in"] > read + 20_000)
-            result = cluster.cli("rescale", job, "-p", str(parallelism))
-            self.assertEqual(result.returncode, 0, result.stderr)
-            cluster.await_status(job, f"it runs at {parallelism}", lambda now: (
-                now["parallelism"] == parallelism and now["state"] == "RUNNING"))
-        total = source.stop()
-        oracle.audit(broker, self.output, source.sent, 120)
-        print(f"{total} records through two rescales", file=sys.stderr)
+            cluster.await_status(job, "it reads on", lambda now: now["records_in"] != read)
+            self.assertIsNone(publisher.poll(), "the generator has come to its end too early")
+            said = cluster.cli("rescale", job, "-p", str(parallelism))
+            self.assertEqual(said.returncode, 0, said.stderr)
+        status = cluster.await_running(job)
+        self.assertEqual((status["parallelism"], status["attempt"]), (2, 3))
+        await_that("all is published", lambda: publisher.poll() is not None)
+        self.assertEqual(publisher.returncode, 0)
+        broker.verify(self.output, self.input)
         cluster.cancel(job)
         cluster.stop()
 

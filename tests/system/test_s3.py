@@ -1,13 +1,17 @@
 """Checkpoints in S3: a real server, real processes, and what happens when either dies."""
+import itertools
 import os
 import random
 import signal
 import sys
+import time
 
 from cluster import FAILED, REFUSED, Cluster, SystemTest, await_that, main, program, run
+from http_proxy import RuledProxy
 from object_store import ObjectStore
 from proxy import FlakyProxy
 
+REFUSED_MAX = 200  # requests in the time that one is tried 9 times: each client makes pauses that grow
 PART_BYTES = 8 << 20  # above that an object goes up in parts
 
 
@@ -33,8 +37,8 @@ class CheckpointsInS3(SystemTest):
             os.environ.clear()
             os.environ.update(saved)
 
-    def submit(self, cluster, out, *arguments, options=()):
-        return cluster.submit("system_counted", "--out", out, "--rate", "4000", *arguments, parallelism=2,
+    def submit(self, cluster, out, *arguments, rate=4000, options=()):
+        return cluster.submit("system_counted", "--out", out, "--rate", str(rate), *arguments, parallelism=2,
                               options=options)
 
     def manifests(self):
@@ -125,6 +129,74 @@ class CheckpointsInS3(SystemTest):
         self.assertGreaterEqual(ended["attempt"], 2)
         self.assert_counts(out, 30000, 100)
         self.assertGreater(sum(proxy.seen.values()), 5, proxy.seen)
+        cluster.stop()
+
+    def await_failed_checkpoint(self, cluster, job, *parts):
+        def failed(status):
+            last = status["checkpoints"]["last_failed"]
+            return last and all(part in last["failure"] for part in parts)
+        cluster.await_status(job, f"a checkpoint failed with {parts}", failed)
+
+    def await_newer(self, cluster, job):
+        completed = cluster.get(f"/v2/jobs/{job}")["checkpoints"]["completed"]
+        cluster.await_status(job, "checkpoints are taken again",
+                             lambda status: status["checkpoints"]["completed"] > completed)
+
+    def start_behind_proxy(self, *options):
+        proxy = RuledProxy(self.store.address)
+        self.addCleanup(proxy.close)
+        cluster = self.start(*options, address=proxy.address)
+        return proxy, cluster, os.path.join(cluster.folder, "out")
+
+    def test_a_server_that_errs_and_hangs_up(self):
+        proxy, cluster, out = self.start_behind_proxy()
+        count = 45_000
+        job = self.submit(cluster, out, "--count", str(count), "--keys", "1000", "--pad", "24000", rate=1500,
+                          options=("-Dexecution.checkpointing.interval=1 s",))  # enough for uploads in parts
+        self.await_checkpoints(2)
+        # It is broken for a while: the checkpoint fails and says why, the job goes on.
+        before = cluster.get(f"/v2/jobs/{job}")["records_in"]
+        proxy.set_rule(lambda request: 500 if request.of_upload_in_parts else 503)
+        began = time.monotonic()
+        self.await_failed_checkpoint(cluster, job, ": 500; given up after 9 tries")
+        self.assertGreater(cluster.get(f"/v2/jobs/{job}")["records_in"], before + 1500)
+        lasted_s = time.monotonic() - began
+        refused = proxy.set_rule(lambda request: None)
+        print(f"{refused} requests were refused within {lasted_s:.1f} s", file=sys.stderr)
+        self.assertLess(refused, REFUSED_MAX)
+        self.await_newer(cluster, job)
+        # Every other upload breaks off: tried again, without a failed checkpoint.
+        failed = cluster.get(f"/v2/jobs/{job}")["checkpoints"]["failed"]
+        uploads = itertools.count()
+        proxy.set_rule(lambda request: "cut request" if request.body_bytes > 0 and next(uploads) % 2 == 0 else None)
+        for _ in range(2):
+            self.await_newer(cluster, job)
+        self.assertEqual(cluster.get(f"/v2/jobs/{job}")["checkpoints"]["failed"], failed)
+        # So do the downloads of a restart.
+        downloads = itertools.count()
+        proxy.set_rule(lambda request: "cut answer" if request.method == "GET" and next(downloads) % 2 == 0 else None)
+        self.kill_worker(cluster, job)
+        cluster.await_status(job, "it was restarted", lambda status: status["attempt"] == 2)
+        cluster.await_running(job)
+        self.assertGreater(proxy.set_rule(lambda request: None), 1)
+        ended = cluster.await_state(job, "FINISHED")
+        self.assertEqual(ended["attempt"], 2)
+        self.assert_counts(out, count, 1000)
+        cluster.stop()
+
+    def test_a_server_that_is_slower_than_a_checkpoint_may_be(self):
+        proxy, cluster, out = self.start_behind_proxy("execution.checkpointing.timeout=1 s")
+        job = self.submit(cluster, out, "--count", "40000", "--keys", "100", "--pad", "1000")
+        self.await_checkpoints(2)
+        proxy.set_rule(lambda request: ("pause", 1.5) if request.method == "PUT" else None)
+        self.await_failed_checkpoint(cluster, job, "not complete after 1000 ms")
+        proxy.set_rule(lambda request: None)
+        self.await_newer(cluster, job)
+        self.kill_worker(cluster, job)
+        proxy.set_rule(lambda request: ("pause", 0.2))
+        ended = cluster.await_state(job, "FINISHED")
+        self.assertEqual(ended["attempt"], 2)
+        self.assert_counts(out, 40000, 100)
         cluster.stop()
 
     def test_wrong_credentials_are_said_at_start(self):

@@ -94,13 +94,13 @@ int Main(int argc, char** argv) {
   CLI::App* lag_app = app.add_subcommand("lag", "Offsets by partition, and a group's lag");
   add_topic(lag_app);
   lag_app->add_option("--group", group);
-  CLI::App* reset_app =
-      app.add_subcommand("reset-group", "Set a group's offsets to the first ones; it must have no members");
-  add_topic(reset_app);
-  reset_app->add_option("--group", group)->required();
-  CLI::App* delete_app = app.add_subcommand("delete-group", "Delete a group; it must have no members");
-  add_topic(delete_app);
-  delete_app->add_option("--group", group)->required();
+  int64_t offset = 0;
+  bool deletes = false;
+  CLI::App* group_app = app.add_subcommand("group", "Set a group's offsets in a topic, or delete the group");
+  add_topic(group_app);
+  group_app->add_option("--group", group)->required();
+  CLI::Option* offset_option = group_app->add_option("--offset", offset, "For all partitions");
+  group_app->add_flag("--delete", deletes)->excludes(offset_option);
   CLI::App* show_app = app.add_subcommand("show", "Print the first values of a topic");
   add_topic(show_app);
   show_app->add_option("--count", rows)->capture_default_str();
@@ -119,9 +119,10 @@ int Main(int argc, char** argv) {
   if (*expand_app) return ExitCode(kafka::AddPartitions(brokers, topic, partitions));
   if (*create_app) return ExitCode(kafka::CreateTopic(brokers, topic, partitions));
   if (*count_app) return ExitCode(PrintCount(brokers, topic));
-  if (*reset_app) return ExitCode(ResetGroup(brokers, topic, group));
-  if (*delete_app) return ExitCode(kafka::DeleteGroup(brokers, group));
   if (*lag_app) return ExitCode(PrintLag(brokers, topic, group));
+  if (*group_app) {
+    return ExitCode(deletes ? kafka::DeleteGroup(brokers, group) : SetGroup(brokers, topic, group, offset));
+  }
   if (*show_app) return ExitCode(Show(brokers, topic, rows, timeout_s));
   const absl::StatusOr<bool> equal = Verify(verify);
   if (!equal.ok()) return ExitCode(equal.status());

@@ -42,13 +42,6 @@ absl::Status PrintCount(const std::string& brokers, const std::string& topic) {
   return absl::OkStatus();
 }
 
-absl::Status ResetGroup(const std::string& brokers, const std::string& topic, const std::string& group) {
-  PENSTOCK_ASSIGN_OR_RETURN(const auto offsets, kafka::ListOffsets(brokers, topic));
-  std::map<kafka::TopicPartition, int64_t> first;
-  for (const auto& [partition, range] : offsets) first[{topic, partition}] = range.first;
-  return kafka::CommitOffsets(brokers, group, first);
-}
-
 absl::Status PrintLag(const std::string& brokers, const std::string& topic, const std::string& group) {
   PENSTOCK_ASSIGN_OR_RETURN(const auto offsets, kafka::ListOffsets(brokers, topic));
   std::map<int32_t, int64_t> committed;
@@ -65,6 +58,13 @@ absl::Status PrintLag(const std::string& brokers, const std::string& topic, cons
                range.end - at);
   }
   return absl::OkStatus();
+}
+
+absl::Status SetGroup(const std::string& brokers, const std::string& topic, const std::string& group, int64_t offset) {
+  PENSTOCK_ASSIGN_OR_RETURN(const auto ranges, kafka::ListOffsets(brokers, topic));
+  std::map<kafka::TopicPartition, int64_t> offsets;
+  for (const auto& [partition, range] : ranges) offsets[{topic, partition}] = offset;
+  return kafka::CommitOffsets(brokers, group, offsets);
 }
 
 absl::Status Show(const std::string& brokers, const std::string& topic, int count, double timeout_s) {

@@ -1,7 +1,8 @@
-// `penstock-events count`, `lag`, `reset-group` and `show`.
+// `penstock-events count`, `lag`, `group` and `show`.
 #ifndef PENSTOCK_EXAMPLES_TOOLS_EVENTS_TOPICS_H_
 #define PENSTOCK_EXAMPLES_TOOLS_EVENTS_TOPICS_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -12,8 +13,8 @@ namespace penstock::events {
 absl::Status PrintCount(const std::string& brokers, const std::string& topic);
 // First and end offset by partition; with a group also what it has committed and what is left.
 absl::Status PrintLag(const std::string& brokers, const std::string& topic, const std::string& group);
-// The group goes on at the first offset of every partition.
-absl::Status ResetGroup(const std::string& brokers, const std::string& topic, const std::string& group);
+// Commits the offset for the group in every partition. REQUIRES: the group has no members.
+absl::Status SetGroup(const std::string& brokers, const std::string& topic, const std::string& group, int64_t offset);
 // The first `count` values, waiting for them up to timeout_s.
 absl::Status Show(const std::string& brokers, const std::string& topic, int count, double timeout_s);
 
