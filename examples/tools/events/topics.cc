@@ -1,5 +1,6 @@
 #include "examples/tools/events/topics.h"
 
+#include <map>
 #include <vector>
 
 #include "connectors/kafka/admin.h"
