@@ -62,8 +62,6 @@ const std::vector<ConfigKey>& ConfigKeys() {
        "Time in which a task should consume what is under way to it.", 1, kAny},
       {"taskmanager.network.memory.buffer-debloat.period", kDurationMs, "200 ms",
        "How often a task's throughput is measured for that.", 10, kAny},
-      {"taskmanager.network.memory.buffer-debloat.samples", kInt, "10",
-       "Periods over which its throughput is smoothed.", 1, 1000},
       {"task.cancellation.timeout", kDurationMs, "10 s",
        "How long a cancelled task may take before its worker is "
        "killed.",

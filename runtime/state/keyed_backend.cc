@@ -141,9 +141,14 @@ std::vector<TableSpec> KeyedBackend::Specs() const {
 
 void KeyedBackend::BeginSegment() {
   ++segments_made_;
+  chain_memory_bytes_ = 0;
+  for (const ChainPart& part : chain_) {
+    for (const ChainFile& file : part.files) chain_memory_bytes_ += file.file->memory_bytes();
+  }
+  const int64_t memory_bytes = std::max(options_.segment_memory_bytes - chain_memory_bytes_, kSegmentMemoryBytesMin);
   segment_.emplace(HeaderOf(SegmentKind::kSegment, last_cut_id_ + 1),
                    SpillBuffer(fmt::format("{}-segment-{}", options_.file_prefix, segments_made_),
-                               options_.local_directory, options_.segment_memory_bytes));
+                               options_.local_directory, memory_bytes));
 }
 
 void KeyedBackend::AppendPut(uint32_t table, uint32_t key_group, std::string_view key, std::string_view value) {
@@ -239,7 +244,8 @@ void KeyedBackend::TellBudget() {
   if (budget == nullptr) return;
   budget->bytes.store(hot_bytes_ + lists, std::memory_order_relaxed);
   const int64_t segment = segment_ ? segment_->bytes() : 0;
-  budget->segment_bytes.store(std::min(segment, options_.segment_memory_bytes), std::memory_order_relaxed);
+  budget->segment_bytes.store(std::min(segment, options_.segment_memory_bytes) + chain_memory_bytes_,
+                              std::memory_order_relaxed);
 }
 
 absl::StatusOr<KeyedSnapshot> KeyedBackend::Cut(uint64_t checkpoint_id) {

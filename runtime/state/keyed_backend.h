@@ -30,7 +30,7 @@ namespace penstock {
 struct HotBudget {
   std::atomic<int64_t> bytes_max{0};  // 0: no limit; with a cold tier only
   std::atomic<int64_t> bytes{0};
-  std::atomic<int64_t> segment_bytes{0};  // of the running segment, in memory
+  std::atomic<int64_t> segment_bytes{0};  // of the running segment and the chain's, in memory
 };
 
 struct KeyedBackendOptions {
@@ -40,7 +40,7 @@ struct KeyedBackendOptions {
   // Begins the names of all files made here: unique over all tasks and attempts of the job.
   std::string file_prefix = "task";
   std::string local_directory;             // for what does not stay in memory; empty: everything stays
-  int64_t segment_memory_bytes = 1 << 20;  // of a segment, before it goes to a local file
+  int64_t segment_memory_bytes = 1 << 20;  // of all segments of the chain, before they go to local files
   // Entries changed since the last cut and not yet in the running segment: what a barrier has to write at most.
   size_t dirty_entries_max = 16 << 10;
   // False: the job takes no checkpoints, and nothing is written ahead of a Cut (a savepoint, which then writes all).
@@ -53,7 +53,8 @@ struct KeyedBackendOptions {
   std::function<void(std::function<void()>)> background;
 };
 
-inline constexpr size_t kSegmentsMax = 256;  // in a chain before its base is renewed
+inline constexpr size_t kSegmentsMax = 256;                 // in a chain before its base is renewed
+inline constexpr int64_t kSegmentMemoryBytesMin = 4 << 10;  // of one segment: below that a file is not worth while
 inline constexpr int kFoldEntriesPerTrickle = 512;
 // Beyond so many and twice the hot entries the list of entries to be folded is worked off before its time: of one that
 // was evicted and came back it has several.
@@ -167,6 +168,7 @@ class KeyedBackend {
   uint64_t fold_popped_ = 0;  // entries ever taken from fold_dirty_
 
   std::vector<ChainPart> chain_;
+  int64_t chain_memory_bytes_ = 0;    // as of the last cut
   std::shared_ptr<Renewal> renewal_;  // at most one
   uint64_t bases_made_ = 0;
 

@@ -120,6 +120,46 @@ TEST_CASE("tables make room for state that is in no table", "[state]") {
   CHECK(budget->bytes < before);
 }
 
+TEST_CASE("the segments of a chain share the memory of one", "[state]") {
+  const state_testing::BackendKind kind = GENERATE_COPY(from_range(state_testing::AllBackends()));
+  constexpr int64_t kMemoryBytes = 64 << 10;
+  constexpr int kCuts = 100;
+  state_testing::BackendMaker maker(kind);
+  KeyedBackendOptions options = maker.Options({0, 7}, 7);
+  options.segment_memory_bytes = kMemoryBytes;
+  options.chain_replay_ms_max = 1'000'000;  // no new base
+  const auto budget = std::make_shared<HotBudget>();
+  options.budget = budget;
+  KeyedBackend backend(std::move(options));
+  TableSpec spec = Spec();
+  spec.value = SchemaOf<std::string>();
+  KeyedTable<std::string, std::string> table(spec);
+  REQUIRE(backend.Register(table).ok());
+  REQUIRE(backend.Start({}).ok());
+  KeyHasher<std::string> hasher;
+  absl::StatusOr<KeyedSnapshot> snapshot;
+  for (int i = 1; i <= kCuts; ++i) {
+    const uint32_t slot = table.FindOrInsert(hasher("key"), "key");
+    table.value(slot) = std::string(10'000, static_cast<char>('a' + i % 26));
+    table.MarkDirty(slot);
+    snapshot = backend.Cut(static_cast<uint64_t>(i));
+    REQUIRE(snapshot.ok());
+  }
+  int64_t bytes = 0;
+  int64_t in_memory = 0;
+  for (const ChainPart& part : snapshot->parts) {
+    for (const ChainFile& file : part.files) {
+      bytes += file.file->size_bytes();
+      in_memory += file.file->memory_bytes();
+    }
+  }
+  CHECK(bytes > kCuts * 10'000);
+  CHECK(in_memory > 0);
+  CHECK(in_memory <= kMemoryBytes);
+  REQUIRE(backend.Trickle().ok());
+  CHECK(budget->segment_bytes >= in_memory);  // it is told
+}
+
 TEST_CASE("a name can be taken once, and only before the task begins", "[state]") {
   KeyedBackend backend(Options());
   KeyedTable<std::string, int> table(Spec()), twin(Spec()), late(Spec("late"));

@@ -34,6 +34,7 @@ class MemoryStateFile final : public StateFile {
       begin += static_cast<int64_t>(chunk.size());
     }
   }
+  int64_t memory_bytes() const override { return size_bytes(); }
   absl::StatusOr<std::string> Read(int64_t offset, int64_t size) const override {
     PENSTOCK_RETURN_IF_ERROR(CheckRange(offset, size));
     std::string bytes;

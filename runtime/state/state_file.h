@@ -26,6 +26,8 @@ class StateFile {
   virtual absl::StatusOr<std::string> Read(int64_t offset, int64_t size) const = 0;
   // Where it lies as a file of its own on this machine; empty: nowhere.
   virtual std::string local_path() const { return {}; }
+  // What it holds of this process's memory.
+  virtual int64_t memory_bytes() const { return 0; }
 
  protected:
   StateFile(std::string name, int64_t size_bytes, uint64_t checksum)

@@ -23,7 +23,6 @@ DebloatOptions DebloatOf(const Config& config) {
   options.enabled = config.GetBool("taskmanager.network.memory.buffer-debloat.enabled");
   options.target_ms = config.GetDurationMs("taskmanager.network.memory.buffer-debloat.target");
   options.period_ms = config.GetDurationMs("taskmanager.network.memory.buffer-debloat.period");
-  options.samples = static_cast<int>(config.GetInt("taskmanager.network.memory.buffer-debloat.samples"));
   return options;
 }
 
