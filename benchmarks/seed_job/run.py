@@ -2,18 +2,22 @@
 """The seed job as a benchmark: events per second on one core, with the broker on the other.
 
   benchmarks/seed_job/run.py [--events 4000000] [--engine cluster|alone] [--json FILE]
+  benchmarks/seed_job/run.py --skip-bare --compare memory,rocksdb-1s [--rounds 2]
 
 Starts a real Kafka pinned to core 1, preloads the events, runs the bare loops (what a core can do without an engine)
 and then the job, pinned to core 0: as a cluster (JobManager, one TaskManager, submitted through the CLI) or alone (the
 job program on its own). The output is compared with the independent count. Two rates are printed:
   submit to last row    all events / time from the submit command to the last output row at the broker
   first to last row     the events after the first window / time from the first output row to the last
+--compare runs variants of the job in turn, each with a cluster and an output topic of its own, and prints their ratios to the
+first one (medians of the rounds).
 """
 import argparse
 import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,6 +28,18 @@ KAFKA = os.path.join(ROOT, "tests", "support", "kafka", "kafka.py")
 TICKS = os.sysconf("SC_CLK_TCK")
 START_DEADLINE_S = 30
 POLL_S = 0.2
+
+# name: (delivery, checkpoint interval or None, configuration)
+VARIANTS = {
+    "memory": ("at-least-once", None, []),
+    "memory-1s": ("at-least-once", "1 s", ["state.backend.type=hashmap"]),
+    "memory-100ms": ("at-least-once", "100 ms", ["state.backend.type=hashmap"]),
+    "rocksdb-alo-1s": ("at-least-once", "1 s", []),
+    "rocksdb-alo-100ms": ("at-least-once", "100 ms", []),
+    "memory-eo-1s": ("exactly-once", "1 s", ["state.backend.type=hashmap"]),
+    "rocksdb-1s": ("exactly-once", "1 s", []),
+    "rocksdb-100ms": ("exactly-once", "100 ms", []),
+}
 
 
 def fail(text):
@@ -138,10 +154,10 @@ def start_cluster(args, processes, work):
     return [manager.pid, host.pid], ports["rest"], env
 
 
-def submit(args, processes, work, brokers):
+def submit(args, processes, work, brokers, output):
     """Starts the job; returns the pids whose use counts and the time of submission in ms."""
     job = find(args.build, "realtime_aggregator")
-    arguments = ["--brokers", brokers, "--output", "sessions-aggregated", "--delivery", "at-least-once"]
+    arguments = ["--brokers", brokers, "--output", output, "--delivery", args.delivery]
     if args.engine == "alone":
         submitted_ms = time.time() * 1000
         process = processes.start("job", [job, "-p", str(args.parallelism)] + arguments, args.cpu)
@@ -160,10 +176,10 @@ def submit(args, processes, work, brokers):
     return pids, submitted_ms
 
 
-def await_output(args, events_tool, brokers, expected_rows, processes):
+def await_output(args, events_tool, brokers, output, expected_rows, processes):
     deadline = time.monotonic() + args.timeout
     while time.monotonic() < deadline:
-        rows = int(run(events_tool, "count", "--brokers", brokers, "--topic", "sessions-aggregated", capture=True,
+        rows = int(run(events_tool, "count", "--brokers", brokers, "--topic", output, capture=True,
                        cpu=args.broker_cpu).split()[1])
         if rows >= expected_rows:
             return
@@ -174,24 +190,27 @@ def await_output(args, events_tool, brokers, expected_rows, processes):
     fail(f"{rows} of {expected_rows} rows after {args.timeout} s; logs in {processes.log_dir}")
 
 
-def run_job(args, events_tool, brokers, expected, work):
-    run(events_tool, "create", "--brokers", brokers, "--topic", "sessions-aggregated", "--partitions", "4")
+def run_job(args, events_tool, brokers, expected, work, name):
+    output = f"sessions-aggregated-{name}"
+    os.makedirs(work)
+    run(events_tool, "create", "--brokers", brokers, "--topic", output, "--partitions", "4")
     with open(expected) as file:
         expected_rows = sum(1 for _ in file)
     processes = Processes(work)
     try:
-        pids, submitted_ms = submit(args, processes, work, brokers)
-        await_output(args, events_tool, brokers, expected_rows, processes)
+        pids, submitted_ms = submit(args, processes, work, brokers, output)
+        await_output(args, events_tool, brokers, output, expected_rows, processes)
         cpu, rss = usage(pids)
         figures_file = os.path.join(work, "verify.json")
-        verified = subprocess.run([events_tool, "verify", "--brokers", brokers, "--expected", expected,
-                                   "--at-least-once", "--json", figures_file])
+        repeats = ["--at-least-once"] if args.delivery == "at-least-once" else []
+        verified = subprocess.run([events_tool, "verify", "--brokers", brokers, "--expected", expected, "--topic",
+                                   output, "--json", figures_file] + repeats)
         with open(figures_file) as file:
             figures = json.load(file)
         total_s = (figures["last_row_ms"] - submitted_ms) / 1000
         rows_s = max(0.001, (figures["last_row_ms"] - figures["first_row_ms"]) / 1000)
         return {
-            "mode": f"penstock {args.engine}, parallelism {args.parallelism}",
+            "mode": f"penstock {args.engine}, parallelism {args.parallelism}" if name == "job" else name,
             "events": args.events,
             "seconds": total_s,
             "events_per_s": args.events / total_s,
@@ -219,6 +238,30 @@ def bare_loops(args, brokers):
     return rows
 
 
+def compare(args, events_tool, brokers, expected, work):
+    """Every variant once per round; prints a line for each run and the medians as ratios to the first variant."""
+    names = args.compare.split(",")
+    unknown = [name for name in names if name not in VARIANTS]
+    if unknown:
+        fail(f"no variant is called {unknown[0]}; there are {', '.join(VARIANTS)}")
+    rows = []
+    for number in range(args.rounds):
+        for name in names:
+            args.delivery, args.checkpoints, args.config = VARIANTS[name]
+            rows.append(run_job(args, events_tool, brokers, expected, os.path.join(work, f"{name}-{number}"),
+                                f"{name}-{number}"))
+            rows[-1]["mode"] = name
+    show(rows)
+    print(f"\n{'medians of ' + str(args.rounds):36}{'events/s':>12}{'ratio':>8}{'per CPU-s':>12}{'ratio':>8}")
+    first = None
+    for name in names:
+        rate, per_cpu = (statistics.median(row[key] for row in rows if row["mode"] == name)
+                         for key in ("events_per_s", "events_per_cpu_s"))
+        first = first or (rate, per_cpu)
+        print(f"{name:36}{rate:12,.0f}{rate / first[0]:8.2f}{per_cpu:12,.0f}{per_cpu / first[1]:8.2f}")
+    return rows
+
+
 def show(rows):
     print(f"\n{'':36}{'events/s':>12}{'per CPU-s':>12}{'seconds':>9}{'CPU s':>8}{'RSS MB':>8}{'rows':>10}")
     for row in rows:
@@ -243,6 +286,9 @@ def parse_arguments():
     parser.add_argument("--build", default=os.path.join(ROOT, "build", "release"))
     parser.add_argument("--checkpoints", metavar="INTERVAL", help="take checkpoints, such as every '1 s'")
     parser.add_argument("--config", metavar="KEY=VALUE", action="append", default=[], help="of the job; cluster only")
+    parser.add_argument("--delivery", choices=["at-least-once", "exactly-once"], default="at-least-once")
+    parser.add_argument("--compare", metavar="VARIANT,...", help=f"of {', '.join(VARIANTS)}; cluster only")
+    parser.add_argument("--rounds", type=int, default=1, help="of --compare")
     parser.add_argument("--skip-bare", action="store_true")
     parser.add_argument("--timeout", type=float, default=300, help="seconds for the job's output")
     parser.add_argument("--json", help="file for the figures")
@@ -264,9 +310,12 @@ def main():
             str(args.events), "--sessions", str(args.sessions), "--windows", str(args.windows), "--expected", expected)
         if not args.skip_bare:
             rows += bare_loops(args, brokers)
-        rows.append(run_job(args, events_tool, brokers, expected, work))
-        ok = rows[-1]["equal"]
-        show(rows)
+        if args.compare:
+            rows += compare(args, events_tool, brokers, expected, work)
+        else:
+            rows.append(run_job(args, events_tool, brokers, expected, os.path.join(work, "job"), "job"))
+            show(rows)
+        ok = all(row.get("equal", True) for row in rows)
         if args.json:
             with open(args.json, "w") as file:
                 json.dump(rows, file, indent=2)

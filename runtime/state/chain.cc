@@ -1,7 +1,11 @@
 #include "runtime/state/chain.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <string>
 #include <unordered_map>
 
 #include "runtime/core/status.h"
@@ -196,19 +200,23 @@ class GroupMerger {
       auto& group = entries_[entry.key_group - groups_.begin];
       const uint32_t table = static_cast<uint32_t>(match.table);
       if (entry.op == EntryOp::kDeleteNamespace) {
-        const std::string prefix = KeyOf(table, entry.key);
-        for (auto it = group.begin(); it != group.end();) {
-          it = it->first.compare(0, prefix.size(), prefix) == 0 ? group.erase(it) : std::next(it);
-        }
+        const std::string_view prefix = KeyOf(table, entry.key);
+        std::erase_if(group, [&](const auto& item) { return item.first.starts_with(prefix); });
         return absl::OkStatus();
       }
       if (entry.op == EntryOp::kDelete) {
-        group.erase(KeyOf(table, entry.key));
+        if (const auto found = group.find(KeyOf(table, entry.key)); found != group.end()) group.erase(found);
         return absl::OkStatus();
       }
       std::string_view value = entry.value;
       PENSTOCK_RETURN_IF_ERROR(ResolveValue(request_.header.tables[table], match, scratch_, value));
-      group[KeyOf(table, entry.key)].assign(value);
+      const std::string_view key = KeyOf(table, entry.key);
+      const auto found = group.find(key);
+      if (found != group.end()) {
+        found->second.assign(value);
+      } else {
+        group.emplace(key, value);
+      }
       return absl::OkStatus();
     });
   }
@@ -224,16 +232,22 @@ class GroupMerger {
   }
 
  private:
-  static std::string KeyOf(uint32_t table, std::string_view key) {
-    std::string full(sizeof table + key.size(), '\0');
-    std::memcpy(full.data(), &table, sizeof table);
-    std::memcpy(full.data() + sizeof table, key.data(), key.size());
-    return full;
+  // Valid until the next call.
+  std::string_view KeyOf(uint32_t table, std::string_view key) {
+    key_scratch_.resize(sizeof table);
+    std::memcpy(key_scratch_.data(), &table, sizeof table);
+    key_scratch_.append(key);
+    return key_scratch_;
   }
 
   const MergeRequest& request_;
   const KeyGroupRange groups_;
-  std::vector<std::unordered_map<std::string, std::string>> entries_;
+  struct KeyHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view key) const { return XXH3_64bits(key.data(), key.size()); }
+  };
+  std::vector<std::unordered_map<std::string, std::string, KeyHash, std::equal_to<>>> entries_;
+  std::string key_scratch_;
   ByteWriter scratch_;
 };
 

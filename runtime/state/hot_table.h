@@ -26,6 +26,11 @@ inline constexpr uint8_t kEntryFoldDirty = 4;     // changed since it was last w
 inline constexpr uint8_t kEntryPersisted = 8;     // in a base or a segment, so that its end must be told there
 inline constexpr uint8_t kEntryInCold = 16;       // in the cold tier, perhaps with another value
 inline constexpr uint8_t kEntryReferenced = 32;   // used since the clock hand came by
+// The slot is in the backend's list of slots to be written to a segment, or to the cold tier. These stay with the slot
+// when the entry goes, so that a list names no slot twice.
+inline constexpr uint8_t kEntryInSegmentList = 64;
+inline constexpr uint8_t kEntryInFoldList = 128;
+inline constexpr uint8_t kEntryListMarks = kEntryInSegmentList | kEntryInFoldList;
 
 // How values of a table become bytes.
 template <class V>
@@ -73,24 +78,22 @@ class HotTable : public TableBase {
 
   void WriteDirty(uint32_t slot) override {
     Entry& entry = slab_.at(slot);
-    if ((entry.flags & kEntrySegmentDirty) == 0) return;
-    entry.flags = static_cast<uint8_t>((entry.flags & ~kEntrySegmentDirty) | kEntryPersisted);
-    Account(entry);
-    backend().AppendPut(id(), GroupOf(entry.hash), EncodeKey(entry), EncodeValue(entry));
+    entry.flags &= static_cast<uint8_t>(~kEntryInSegmentList);
+    WriteEntry(entry);
   }
   void Prefetch(uint32_t slot) const override { slab_.Prefetch(slot); }
   void FoldDirty(uint32_t slot) override {
     Entry& entry = slab_.at(slot);
-    if ((entry.flags & kEntryFoldDirty) == 0) return;
-    WriteCold(entry);
+    entry.flags &= static_cast<uint8_t>(~kEntryInFoldList);
+    if ((entry.flags & kEntryFoldDirty) != 0) WriteCold(entry);
   }
   void WriteAll() override {
     for (uint32_t slot = 0; slot < slab_.end(); ++slot) {
       Entry& entry = slab_.at(slot);
       if ((entry.flags & kEntryUsed) == 0) continue;
       entry.flags |= kEntrySegmentDirty;
-      WriteDirty(slot);
-      if ((entry.flags & kEntryFoldDirty) != 0) backend().PushFoldDirty(id(), slot);
+      WriteEntry(entry);
+      if ((entry.flags & kEntryFoldDirty) != 0) ListForFold(slot, entry);
     }
     dirty_marks_ |= kEntrySegmentDirty;
   }
@@ -112,7 +115,7 @@ class HotTable : public TableBase {
         continue;
       }
       freed += static_cast<int64_t>(sizeof(Entry)) + entry.heap_bytes;
-      WriteDirty(slot);
+      WriteEntry(entry);
       if ((entry.flags & kEntryFoldDirty) != 0 || (entry.flags & kEntryInCold) == 0) WriteCold(entry);
       backend().NoteEvicted();
       OnEvict(entry);
@@ -128,8 +131,8 @@ class HotTable : public TableBase {
 
   // A new entry, not yet in an index.
   uint32_t AddEntry(uint64_t hash, int64_t ns, const K& key, V value, uint8_t flags) {
-    const uint32_t slot =
-        slab_.Add(hash, ns, 0u, static_cast<uint8_t>(flags | kEntryUsed | kEntryReferenced), key, std::move(value));
+    flags |= static_cast<uint8_t>(kEntryUsed | kEntryReferenced | (slab_.NextFlags() & kEntryListMarks));
+    const uint32_t slot = slab_.Add(hash, ns, 0u, flags, key, std::move(value));
     backend().NoteMemory(static_cast<int64_t>(sizeof(Entry)) + kIndexBytesPerEntry);
     return slot;
   }
@@ -142,8 +145,9 @@ class HotTable : public TableBase {
   }
   // The same for an entry that is in no index any more.
   void FreeEntry(uint32_t slot) {
-    backend().NoteMemory(-static_cast<int64_t>(sizeof(Entry) + kIndexBytesPerEntry + slab_.at(slot).heap_bytes));
-    slab_.Free(slot);
+    const Entry& entry = slab_.at(slot);
+    backend().NoteMemory(-static_cast<int64_t>(sizeof(Entry) + kIndexBytesPerEntry + entry.heap_bytes));
+    slab_.Free(slot, entry.flags & kEntryListMarks);
   }
   // Tells segment and cold tier that the entry is gone.
   void TellErased(const Entry& entry, bool to_segment) {
@@ -211,8 +215,23 @@ class HotTable : public TableBase {
  private:
   void MarkMissing(uint32_t slot, Entry& entry, uint8_t missing) {
     entry.flags |= missing;
-    if ((missing & kEntrySegmentDirty) != 0) backend().PushSegmentDirty(id(), slot);
-    if ((missing & kEntryFoldDirty) != 0 && backend().tracks()) backend().PushFoldDirty(id(), slot);
+    if ((missing & kEntrySegmentDirty) != 0 && (entry.flags & kEntryInSegmentList) == 0) {
+      entry.flags |= kEntryInSegmentList;
+      backend().PushSegmentDirty(id(), slot);
+    }
+    if ((missing & kEntryFoldDirty) != 0 && backend().tracks()) ListForFold(slot, entry);
+  }
+  void ListForFold(uint32_t slot, Entry& entry) {
+    if ((entry.flags & kEntryInFoldList) != 0) return;
+    entry.flags |= kEntryInFoldList;
+    backend().PushFoldDirty(id(), slot);
+  }
+  // Into the running segment, if it is not there as it is.
+  void WriteEntry(Entry& entry) {
+    if ((entry.flags & kEntrySegmentDirty) == 0) return;
+    entry.flags = static_cast<uint8_t>((entry.flags & ~kEntrySegmentDirty) | kEntryPersisted);
+    Account(entry);
+    backend().AppendPut(id(), GroupOf(entry.hash), EncodeKey(entry), EncodeValue(entry));
   }
 
   uint8_t dirty_marks_ = 0;

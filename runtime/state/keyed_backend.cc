@@ -37,7 +37,10 @@ class FinishGuard {
 
 }  // namespace
 
-KeyedBackend::KeyedBackend(KeyedBackendOptions options) : options_(std::move(options)) { TellBudget(); }
+KeyedBackend::KeyedBackend(KeyedBackendOptions options)
+    : options_(std::move(options)), dirty_entries_bound_(std::min(kDirtyEntriesAtFirst, options_.dirty_entries_max)) {
+  TellBudget();
+}
 
 KeyedBackend::~KeyedBackend() {
   if (renewal_ != nullptr) renewal_->WaitUntilIdle();
@@ -201,6 +204,22 @@ void KeyedBackend::WriteAhead(size_t keep) {
   }
 }
 
+// All that is dirty, at a barrier; learns from the time it takes how much may be left for the next one. The quickest of
+// the last cuts tells what an entry takes: in the others the thread may have waited for a core.
+void KeyedBackend::WriteRest() {
+  const size_t entries = segment_dirty_.size();
+  const int64_t started_ns = clock().MonotonicNs();
+  WriteAhead(0);
+  const size_t bound_min = std::min(kDirtyEntriesMin, options_.dirty_entries_max);
+  if (entries < bound_min) return;
+  const double took_ns = static_cast<double>(std::max<int64_t>(1, clock().MonotonicNs() - started_ns));
+  cut_entry_ns_.push_back(took_ns / static_cast<double>(entries));
+  if (cut_entry_ns_.size() > kCutsTimed) cut_entry_ns_.pop_front();
+  const double fitting = static_cast<double>(kCutWriteTarget.count()) / *std::ranges::min_element(cut_entry_ns_);
+  const double raised = std::min(fitting, 2.0 * static_cast<double>(dirty_entries_bound_));  // a step at a time
+  dirty_entries_bound_ = std::clamp(static_cast<size_t>(raised), bound_min, options_.dirty_entries_max);
+}
+
 void KeyedBackend::Evict() {
   int64_t wanted = hot_bytes_ - hot_bytes_limit_ + std::max(kEvictBytesMin, hot_bytes_limit_ / kEvictSlackShare);
   wanted = std::min(wanted, hot_bytes_);
@@ -213,7 +232,7 @@ void KeyedBackend::Evict() {
 
 absl::Status KeyedBackend::Trickle() {
   if (!status_.ok()) return status_;
-  WriteAhead(options_.dirty_entries_max);
+  WriteAhead(dirty_entries_bound_);
   if (segment_ && !segment_->status().ok()) Fail(segment_->status());
   if (renewal_ != nullptr) StepRenewal();
   if (old_bases_) {
@@ -222,16 +241,9 @@ absl::Status KeyedBackend::Trickle() {
     old_bases_ = more.ok() && *more;
   }
   for (TableBase* table : tables_) table->SweepExpired(kExpirySweepEntries);
-  if (options_.cold != nullptr) BoundFoldList();
   TellBudget();
   MakeRoom();
   return status_;
-}
-
-void KeyedBackend::BoundFoldList() {
-  size_t entries = kFoldListEntriesMin;
-  for (const TableBase* table : tables_) entries += 2 * static_cast<size_t>(table->entries());
-  if (fold_dirty_.size() > entries) FoldUntil(fold_popped_ + fold_dirty_.size() - entries);
 }
 
 void KeyedBackend::TellBudget() {
@@ -254,7 +266,7 @@ absl::StatusOr<KeyedSnapshot> KeyedBackend::Cut(uint64_t checkpoint_id) {
   if (renewal_ != nullptr) StepRenewal();
   AdoptBase();
   if (options_.track_changes) {
-    WriteAhead(0);
+    WriteRest();
   } else {
     WriteEverything();
   }

@@ -8,6 +8,7 @@
 #define PENSTOCK_RUNTIME_STATE_KEYED_BACKEND_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -41,8 +42,9 @@ struct KeyedBackendOptions {
   std::string file_prefix = "task";
   std::string local_directory;             // for what does not stay in memory; empty: everything stays
   int64_t segment_memory_bytes = 1 << 20;  // of all segments of the chain, before they go to local files
-  // Entries changed since the last cut and not yet in the running segment: what a barrier has to write at most.
-  size_t dirty_entries_max = 16 << 10;
+  // Entries changed since the last cut and not yet in the running segment: what a barrier has to write at most. Below
+  // it the bound follows the time that the cuts before took per entry, towards kCutWriteTarget.
+  size_t dirty_entries_max = 128 << 10;
   // False: the job takes no checkpoints, and nothing is written ahead of a Cut (a savepoint, which then writes all).
   bool track_changes = true;
   int64_t chain_replay_ms_max = 1000;  // estimated; beyond it the base is renewed
@@ -56,9 +58,12 @@ struct KeyedBackendOptions {
 inline constexpr size_t kSegmentsMax = 256;                 // in a chain before its base is renewed
 inline constexpr int64_t kSegmentMemoryBytesMin = 4 << 10;  // of one segment: below that a file is not worth while
 inline constexpr int kFoldEntriesPerTrickle = 512;
-// Beyond so many and twice the hot entries the list of entries to be folded is worked off before its time: of one that
-// was evicted and came back it has several.
-inline constexpr size_t kFoldListEntriesMin = 64 << 10;
+// Entries that change again and again are written once per checkpoint if they can wait for the barrier, which is held
+// up so long by them.
+inline constexpr std::chrono::nanoseconds kCutWriteTarget = std::chrono::milliseconds(4);
+inline constexpr size_t kCutsTimed = 8;
+inline constexpr size_t kDirtyEntriesMin = 4 << 10;      // a bound that follows the time does not go below
+inline constexpr size_t kDirtyEntriesAtFirst = 32 << 10;  // before any cut has been timed
 inline constexpr int kExpirySweepEntries = 16;  // looked at per trickle and table
 inline constexpr int64_t kReplayEntriesPerMs = 2'000;
 inline constexpr int64_t kReplayBytesPerMs = 200'000;
@@ -139,6 +144,7 @@ class KeyedBackend {
   SegmentHeader HeaderOf(SegmentKind kind, uint64_t id) const;
   void BeginSegment();
   void WriteAhead(size_t keep);
+  void WriteRest();
   absl::Status CloseSegment();
   void WriteEverything();
   void Evict();
@@ -147,7 +153,6 @@ class KeyedBackend {
   std::vector<TableSpec> Specs() const;
   bool NeedsRenewal() const;
   void TellBudget();
-  void BoundFoldList();
   void BeginRenewal();
   void StepRenewal();
   void FoldUntil(uint64_t target);
@@ -164,6 +169,8 @@ class KeyedBackend {
   uint64_t segments_made_ = 0;
   uint64_t last_cut_id_ = 0;
   std::deque<Dirty> segment_dirty_;
+  size_t dirty_entries_bound_;
+  std::deque<double> cut_entry_ns_;  // of the last cuts, at most kCutsTimed: time to write one entry
   std::deque<Dirty> fold_dirty_;
   uint64_t fold_popped_ = 0;  // entries ever taken from fold_dirty_
 

@@ -76,15 +76,12 @@ class MapTable final : public TableBase {
   int64_t entries() const override { return slab_.size(); }
   void WriteDirty(uint32_t slot) override {
     Box& box = slab_.at(slot);
-    for (const MK& map_key : std::exchange(box.segment_dirty, {})) {
-      const auto found = box.items.find(map_key);
-      if (found == box.items.end() || (found->second.flags & kEntrySegmentDirty) == 0) continue;
-      WriteItem(box, *found);
-    }
-    Account(box);
+    box.flags &= static_cast<uint8_t>(~kEntryInSegmentList);
+    if ((box.flags & kEntryUsed) != 0) WriteItems(box);
   }
   void FoldDirty(uint32_t slot) override {
     Box& box = slab_.at(slot);
+    box.flags &= static_cast<uint8_t>(~kEntryInFoldList);
     for (const MK& map_key : std::exchange(box.fold_dirty, {})) {
       const auto found = box.items.find(map_key);
       if (found != box.items.end() && (found->second.flags & kEntryFoldDirty) != 0) WriteCold(box, *found);
@@ -97,7 +94,7 @@ class MapTable final : public TableBase {
         WriteItem(box, item);
         if ((item.second.flags & kEntryFoldDirty) == 0) continue;
         box.fold_dirty.push_back(item.first);
-        backend().PushFoldDirty(id(), slot);
+        ListForFold(slot, box);
       }
     }
     dirty_marks_ |= kEntrySegmentDirty;
@@ -156,7 +153,7 @@ class MapTable final : public TableBase {
         box.flags &= static_cast<uint8_t>(~kEntryReferenced);
         continue;
       }
-      WriteDirty(slot);
+      WriteItems(box);
       for (auto& item : box.items) {
         if ((item.second.flags & kEntryFoldDirty) != 0 || (item.second.flags & kEntryInCold) == 0) WriteCold(box, item);
       }
@@ -209,7 +206,8 @@ class MapTable final : public TableBase {
   }
   uint32_t AddBox(uint64_t hash, std::string_view key) {
     const uint32_t slot =
-        slab_.Add(hash, int64_t{0}, static_cast<uint8_t>(kEntryUsed | kEntryReferenced), std::string(key));
+        slab_.Add(hash, int64_t{0}, static_cast<uint8_t>(kEntryUsed | kEntryReferenced | slab_.NextFlags()),
+                  std::string(key));
     IndexOf(hash).Insert(hash, slot);
     backend().NoteMemory(static_cast<int64_t>(sizeof(Box)));
     return slot;
@@ -219,7 +217,7 @@ class MapTable final : public TableBase {
     HashIndex& index = IndexOf(box.hash);
     index.RemoveAt(index.SlotOf(box.hash, slot));
     backend().NoteMemory(-static_cast<int64_t>(sizeof(Box)) - box.heap_bytes);
-    slab_.Free(slot);
+    slab_.Free(slot, box.flags & kEntryListMarks);
   }
   // All that the cold tier has of the key. A key's bytes are no prefix of another's: the encoding tells its own end.
   void LoadBox(uint32_t slot) {
@@ -249,13 +247,30 @@ class MapTable final : public TableBase {
     item.flags |= missing;
     Box& box = slab_.at(slot);
     if ((missing & kEntrySegmentDirty) != 0) {
-      if (box.segment_dirty.empty()) backend().PushSegmentDirty(id(), slot);
+      if ((box.flags & kEntryInSegmentList) == 0) {
+        box.flags |= kEntryInSegmentList;
+        backend().PushSegmentDirty(id(), slot);
+      }
       box.segment_dirty.push_back(map_key);
     }
     if ((missing & kEntryFoldDirty) != 0 && backend().tracks()) {
-      if (box.fold_dirty.empty()) backend().PushFoldDirty(id(), slot);
+      ListForFold(slot, box);
       box.fold_dirty.push_back(map_key);
     }
+  }
+  void ListForFold(uint32_t slot, Box& box) {
+    if ((box.flags & kEntryInFoldList) != 0) return;
+    box.flags |= kEntryInFoldList;
+    backend().PushFoldDirty(id(), slot);
+  }
+  // Those that are segment dirty, into the running segment.
+  void WriteItems(Box& box) {
+    for (const MK& map_key : std::exchange(box.segment_dirty, {})) {
+      const auto found = box.items.find(map_key);
+      if (found == box.items.end() || (found->second.flags & kEntrySegmentDirty) == 0) continue;
+      WriteItem(box, *found);
+    }
+    Account(box);
   }
   void WriteItem(const Box& box, std::pair<const MK, Item>& item) {
     item.second.flags = static_cast<uint8_t>((item.second.flags & ~kEntrySegmentDirty) | kEntryPersisted);

@@ -12,7 +12,7 @@
 
 namespace penstock {
 
-// Entry has a `uint8_t flags` that is 0 exactly while the position is free, and is made from its fields.
+// Entry has a `uint8_t flags` that tells whether the position is free, and is made from its fields.
 template <class Entry>
 class Slab {
  public:
@@ -43,11 +43,14 @@ class Slab {
     new (Address(end_)) Entry{std::forward<Fields>(fields)...};
     return end_++;
   }
-  // The entry's key and value give their memory back.
-  void Free(uint32_t position) {
+  // What Free left in the flags of the position that the next Add takes.
+  uint8_t NextFlags() const { return free_.empty() ? uint8_t{0} : at(free_.back()).flags; }
+  // The entry's key and value give their memory back; `flags` stay with the position.
+  void Free(uint32_t position, uint8_t flags = 0) {
     Entry& entry = at(position);
     entry.~Entry();
     new (&entry) Entry{};
+    entry.flags = flags;
     free_.push_back(position);
     --size_;
   }
