@@ -1,12 +1,9 @@
 #include "runtime/state/chain.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
-#include <unordered_map>
 
 #include "runtime/core/status.h"
 
@@ -14,7 +11,6 @@ namespace penstock {
 namespace {
 
 constexpr uint8_t kHandleFormat = 1;
-constexpr int64_t kMergeBatchBytes = 64 << 20;
 
 KeyGroupRange Intersect(KeyGroupRange a, KeyGroupRange b) {
   const uint32_t begin = std::max(a.begin, b.begin);
@@ -183,116 +179,6 @@ bool IsExpired(std::string_view value, int64_t now_ms) {
   if (value.size() < sizeof expires_ms) return false;
   std::memcpy(&expires_ms, value.data(), sizeof expires_ms);
   return expires_ms != 0 && expires_ms <= now_ms;
-}
-
-namespace {
-
-// The merge of some key groups in memory: key group → (table, key) → value.
-class GroupMerger {
- public:
-  GroupMerger(const MergeRequest& request, KeyGroupRange groups)
-      : request_(request), groups_(groups), entries_(groups.end - groups.begin) {}
-
-  absl::Status Read(const SegmentReader& reader, const std::vector<TableMatcher::Match>& matches, KeyGroupRange mask) {
-    return reader.ReadGroups(Intersect(groups_, mask), [&](const StateEntry& entry) -> absl::Status {
-      const TableMatcher::Match& match = matches[entry.table];
-      if (match.table < 0) return absl::OkStatus();
-      auto& group = entries_[entry.key_group - groups_.begin];
-      const uint32_t table = static_cast<uint32_t>(match.table);
-      if (entry.op == EntryOp::kDeleteNamespace) {
-        const std::string_view prefix = KeyOf(table, entry.key);
-        std::erase_if(group, [&](const auto& item) { return item.first.starts_with(prefix); });
-        return absl::OkStatus();
-      }
-      if (entry.op == EntryOp::kDelete) {
-        if (const auto found = group.find(KeyOf(table, entry.key)); found != group.end()) group.erase(found);
-        return absl::OkStatus();
-      }
-      std::string_view value = entry.value;
-      PENSTOCK_RETURN_IF_ERROR(ResolveValue(request_.header.tables[table], match, scratch_, value));
-      const std::string_view key = KeyOf(table, entry.key);
-      const auto found = group.find(key);
-      if (found != group.end()) {
-        found->second.assign(value);
-      } else {
-        group.emplace(key, value);
-      }
-      return absl::OkStatus();
-    });
-  }
-  void WriteTo(SegmentWriter& out) {
-    for (uint32_t i = 0; i < entries_.size(); ++i) {
-      for (const auto& [key, value] : entries_[i]) {
-        uint32_t table = 0;
-        std::memcpy(&table, key.data(), sizeof table);
-        if (request_.header.tables[table].expires && IsExpired(value, request_.now_ms)) continue;
-        out.Append(groups_.begin + i, table, EntryOp::kPut, std::string_view(key).substr(sizeof table), value);
-      }
-    }
-  }
-
- private:
-  // Valid until the next call.
-  std::string_view KeyOf(uint32_t table, std::string_view key) {
-    key_scratch_.resize(sizeof table);
-    std::memcpy(key_scratch_.data(), &table, sizeof table);
-    key_scratch_.append(key);
-    return key_scratch_;
-  }
-
-  const MergeRequest& request_;
-  const KeyGroupRange groups_;
-  struct KeyHash {
-    using is_transparent = void;
-    size_t operator()(std::string_view key) const { return XXH3_64bits(key.data(), key.size()); }
-  };
-  std::vector<std::unordered_map<std::string, std::string, KeyHash, std::equal_to<>>> entries_;
-  std::string key_scratch_;
-  ByteWriter scratch_;
-};
-
-}  // namespace
-
-absl::StatusOr<ChainPart> MergeParts(const MergeRequest& request) {
-  struct Source {
-    std::unique_ptr<SegmentReader> reader;
-    std::vector<TableMatcher::Match> matches;
-    KeyGroupRange mask;
-  };
-  std::vector<Source> sources;
-  int64_t bytes = 0;
-  for (const ChainPart& part : request.parts) {
-    Source& source = sources.emplace_back();
-    PENSTOCK_ASSIGN_OR_RETURN(source.reader, SegmentReader::Open(part.files.front().file));
-    PENSTOCK_ASSIGN_OR_RETURN(source.matches, TableMatcher::MatchAll(source.reader->header(), request.header.tables,
-                                                                     request.header.key_groups,
-                                                                     part.files.front().file->name(), request.now_ms));
-    source.mask = part.mask;
-    bytes += part.files.front().file->size_bytes();
-  }
-  SegmentWriter out(request.header, SpillBuffer(request.name, request.directory, request.memory_bytes));
-  const KeyGroupRange range = request.header.range;
-  const uint32_t batches = static_cast<uint32_t>(
-      std::clamp<int64_t>(bytes / kMergeBatchBytes + 1, 1, std::max<int64_t>(1, range.end - range.begin)));
-  for (uint32_t i = 0; i < batches; ++i) {
-    const auto edge = [&](uint64_t n) {
-      return range.begin + static_cast<uint32_t>(n * (range.end - range.begin) / batches);
-    };
-    GroupMerger merger(request, {edge(i), edge(i + 1)});
-    for (const Source& source : sources) {
-      PENSTOCK_RETURN_IF_ERROR(merger.Read(*source.reader, source.matches, source.mask));
-    }
-    merger.WriteTo(out);
-    PENSTOCK_RETURN_IF_ERROR(out.status());
-  }
-  ChainPart base;
-  base.kind = PartKind::kBase;
-  base.id = request.header.id;
-  base.mask = range;
-  base.entries = out.entries();
-  PENSTOCK_ASSIGN_OR_RETURN(StateFilePtr file, out.Finish());
-  base.files.push_back({std::move(file), ""});
-  return base;
 }
 
 }  // namespace penstock

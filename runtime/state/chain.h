@@ -78,17 +78,6 @@ class TableMatcher {
 absl::Status ResolveValue(const TableSpec& table, const TableMatcher::Match& match, ByteWriter& scratch,
                           std::string_view& value);
 
-// One base file of all that the parts say: later wins, masked, without what is deleted or expired. Any thread.
-struct MergeRequest {
-  std::vector<ChainPart> parts;  // segments and bases in the container
-  SegmentHeader header;
-  std::string name;
-  std::string directory;
-  int64_t memory_bytes = 0;  // kept of the result in memory before it goes to a file
-  int64_t now_ms = 0;
-};
-absl::StatusOr<ChainPart> MergeParts(const MergeRequest& request);
-
 // A value of a table with `expires`: is it gone at this time?
 bool IsExpired(std::string_view value, int64_t now_ms);
 

@@ -102,6 +102,20 @@ class HotTable : public TableBase {
     return absl::OkStatus();
   }
 
+  void BeginDump() override { dump_next_ = 0; }
+  bool StepDump(int entries) override {
+    const int64_t now_ms = spec().expires ? backend().clock().NowMs() : 0;
+    for (; entries > 0 && dump_next_ < slab_.end(); --entries) {
+      Entry& entry = slab_.at(dump_next_++);
+      if ((entry.flags & kEntryUsed) == 0) continue;
+      const int64_t expires_ms = codec_.ExpiresMs(entry.value);
+      if (expires_ms != 0 && expires_ms <= now_ms) continue;
+      entry.flags |= kEntryPersisted;
+      backend().AppendToBase(id(), GroupOf(entry.hash), EncodeKey(entry), EncodeValue(entry));
+    }
+    return dump_next_ < slab_.end();
+  }
+
   bool Evict(int64_t bytes) override {
     int64_t freed = 0;
     // Twice around: the first round may only take away marks of use.
@@ -236,6 +250,7 @@ class HotTable : public TableBase {
 
   uint8_t dirty_marks_ = 0;
   uint32_t hand_ = 0;
+  uint32_t dump_next_ = 0;
   ByteWriter key_scratch_;
   ByteWriter value_scratch_;
 };

@@ -331,12 +331,45 @@ bool KeyedBackend::NeedsRenewal() const {
          entries / kReplayEntriesPerMs + bytes / kReplayBytesPerMs > options_.chain_replay_ms_max;
 }
 
+bool KeyedBackend::AllHot() const {
+  return std::ranges::all_of(tables_, [](const TableBase* table) { return table->AllHot(); });
+}
+
+// What is small and in memory is written out anew: that costs less than to fold it into RocksDB entry by entry.
 void KeyedBackend::BeginRenewal() {
   renewal_ = std::make_shared<Renewal>();
   renewal_->base_id = ++bases_made_;
   renewal_->parts_covered = chain_.size();
   renewal_->fold_until = fold_popped_ + fold_dirty_.size();
-  if (options_.cold == nullptr) MakeBase();
+  if (options_.cold != nullptr && (hot_bytes_ > kDumpBytesMax || !AllHot())) return;
+  renewal_->stage = Renewal::Stage::kDumping;
+  renewal_->dump.emplace(HeaderOf(SegmentKind::kBase, last_cut_id_),
+                         SpillBuffer(fmt::format("{}-base-{}", options_.file_prefix, renewal_->base_id),
+                                     options_.local_directory, options_.segment_memory_bytes));
+  for (TableBase* table : tables_) table->BeginDump();
+}
+
+void KeyedBackend::AppendToBase(uint32_t table, uint32_t key_group, std::string_view key, std::string_view value) {
+  renewal_->dump->Append(key_group, table, EntryOp::kPut, key, value);
+}
+
+void KeyedBackend::StepDump() {
+  if (!AllHot()) {  // entries were evicted behind it: the next cut begins a base by folding
+    renewal_.reset();
+    return;
+  }
+  size_t& next = renewal_->dump_table;
+  if (next < tables_.size() && !tables_[next]->StepDump(kDumpEntriesPerTrickle)) ++next;
+  if (next < tables_.size()) return;
+  ChainPart base;
+  base.kind = PartKind::kBase;
+  base.id = last_cut_id_;
+  base.mask = options_.range;
+  base.entries = renewal_->dump->entries();
+  absl::StatusOr<StateFilePtr> file = renewal_->dump->Finish();
+  if (file.ok()) base.files.push_back({*std::move(file), ""});
+  renewal_->dump.reset();
+  NoteBase(file.ok() ? absl::StatusOr<ChainPart>(std::move(base)) : file.status());
 }
 
 void KeyedBackend::FoldUntil(uint64_t target) {
@@ -351,6 +384,7 @@ void KeyedBackend::FoldUntil(uint64_t target) {
 
 void KeyedBackend::StepRenewal() {
   Renewal& renewal = *renewal_;
+  if (renewal.stage == Renewal::Stage::kDumping) return StepDump();
   if (renewal.stage == Renewal::Stage::kFolding) {
     FoldUntil(renewal.fold_until);
     if (status_.ok() && fold_popped_ >= renewal.fold_until) MakeBase();
@@ -358,15 +392,18 @@ void KeyedBackend::StepRenewal() {
   }
   if (renewal.stage != Renewal::Stage::kMaking) return;
   std::optional<absl::StatusOr<ChainPart>> result = renewal.TakeResult();
-  if (!result) return;
-  if (!result->ok()) {
+  if (result) NoteBase(*std::move(result));
+}
+
+void KeyedBackend::NoteBase(absl::StatusOr<ChainPart> base) {
+  if (!base.ok()) {
     // The chain stands as it is; the next cut tries again.
-    PENSTOCK_LOG(warn, "a new base of keyed state could not be made: {}", MessageOf(result->status()));
+    PENSTOCK_LOG(warn, "a new base of keyed state could not be made: {}", MessageOf(base.status()));
     renewal_.reset();
     return;
   }
-  renewal.base = **std::move(result);
-  renewal.stage = Renewal::Stage::kMade;
+  renewal_->base = *std::move(base);
+  renewal_->stage = Renewal::Stage::kMade;
 }
 
 void KeyedBackend::MakeBase() {
@@ -374,19 +411,9 @@ void KeyedBackend::MakeBase() {
   renewal_->NoteRunning();
   auto guard = std::make_shared<FinishGuard>(renewal_);
   const std::string name = fmt::format("{}-base-{}", options_.file_prefix, renewal_->base_id);
-  std::function<void()> work;
-  if (options_.cold == nullptr) {
-    auto request = std::make_shared<MergeRequest>();
-    request->parts = chain_;
-    request->header = HeaderOf(SegmentKind::kBase, last_cut_id_);
-    request->name = name;
-    request->directory = options_.local_directory;
-    request->memory_bytes = options_.segment_memory_bytes;
-    request->now_ms = clock().NowMs();
-    work = [guard, request] { guard->Finish(MergeParts(*request)); };
-  } else {
-    work = [guard, name, id = last_cut_id_, cold = options_.cold.get()] { guard->Finish(cold->MakeBase(id, name)); };
-  }
+  std::function<void()> work = [guard, name, id = last_cut_id_, cold = options_.cold.get()] {
+    guard->Finish(cold->MakeBase(id, name));
+  };
   guard.reset();
   if (options_.background) {
     options_.background(std::move(work));

@@ -58,6 +58,9 @@ struct KeyedBackendOptions {
 inline constexpr size_t kSegmentsMax = 256;                 // in a chain before its base is renewed
 inline constexpr int64_t kSegmentMemoryBytesMin = 4 << 10;  // of one segment: below that a file is not worth while
 inline constexpr int kFoldEntriesPerTrickle = 512;
+inline constexpr int kDumpEntriesPerTrickle = 1024;
+// Beyond so much in the hot tables the base is RocksDB's, which shares files with the one before.
+inline constexpr int64_t kDumpBytesMax = 64 << 20;
 // Entries that change again and again are written once per checkpoint if they can wait for the barrier, which is held
 // up so long by them.
 inline constexpr std::chrono::nanoseconds kCutWriteTarget = std::chrono::milliseconds(4);
@@ -125,6 +128,8 @@ class KeyedBackend {
   void AppendPut(uint32_t table, uint32_t key_group, std::string_view key, std::string_view value);
   void AppendDelete(uint32_t table, uint32_t key_group, std::string_view key);
   void AppendDeleteNamespace(uint32_t table, uint32_t key_group, int64_t ns);
+  // Into the base in the making, from StepDump only.
+  void AppendToBase(uint32_t table, uint32_t key_group, std::string_view key, std::string_view value);
   // Through to the cold tier. False: absent (or an error, see status()).
   bool ReadCold(uint32_t table, uint32_t key_group, std::string_view key, std::string* value);
   // The keys a table has in the cold tier, in a key group; visit says false for one that does not decode.
@@ -153,10 +158,13 @@ class KeyedBackend {
   std::vector<TableSpec> Specs() const;
   bool NeedsRenewal() const;
   void TellBudget();
+  bool AllHot() const;
   void BeginRenewal();
   void StepRenewal();
   void FoldUntil(uint64_t target);
+  void StepDump();
   void MakeBase();
+  void NoteBase(absl::StatusOr<ChainPart> base);
   void AdoptBase();
 
   KeyedBackendOptions options_;

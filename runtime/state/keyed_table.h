@@ -78,6 +78,7 @@ class KeyedTable final : public HotTable<K, V, Codec> {
     return absl::OkStatus();
   }
   void ExpectCold() override { cold_used_ = true; }
+  bool AllHot() const override { return !cold_used_; }
   void CollectKeys(uint32_t key_group, std::set<std::string>& keys) override {
     const HashIndex& index = IndexAt(key_group);
     for (size_t at = 0; at < index.slots(); ++at) {

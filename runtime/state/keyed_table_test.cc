@@ -169,5 +169,42 @@ TEST_CASE("a name can be taken once, and only before the task begins", "[state]"
   CHECK(backend.Register(late).code() == absl::StatusCode::kFailedPrecondition);
 }
 
+// Cuts until the chain begins with such a base.
+void CutUntilBaseIs(KeyedBackend& backend, PartKind kind, uint64_t id) {
+  for (const uint64_t last = id + 100; id <= last; ++id) {
+    const absl::StatusOr<KeyedSnapshot> snapshot = backend.Cut(id);
+    REQUIRE(snapshot.ok());
+    if (!snapshot->parts.empty() && snapshot->parts.front().kind == kind) return;
+    for (int i = 0; i < 10; ++i) {
+      REQUIRE(backend.Trickle().ok());
+      if (const std::optional<ChainPart> base = backend.TakeNewBase()) backend.OnBaseDurable(base->id);
+    }
+  }
+  FAIL("no such base");
+}
+
+TEST_CASE("the base of a small state is a dump, of one that is partly on disk RocksDB's", "[state]") {
+  state_testing::BackendMaker maker(state_testing::BackendKind::kRocksdb);
+  KeyedBackendOptions options = maker.Options({0, 7}, 7);
+  options.chain_replay_ms_max = -1;
+  options.hot_bytes_max = 200'000;
+  KeyedBackend backend(std::move(options));
+  KeyedTable<std::string, int> table(Spec());
+  REQUIRE(backend.Register(table).ok());
+  REQUIRE(backend.Start({}).ok());
+  KeyHasher<std::string> hasher;
+  const auto set = [&](int i) {
+    const std::string key = "key" + std::to_string(i);
+    backend.MakeRoom();
+    table.value(table.FindOrInsert(hasher(key), key)) = i;
+  };
+  for (int i = 0; i < 500; ++i) set(i);
+  CutUntilBaseIs(backend, PartKind::kBase, 1);
+  CHECK(backend.ReadFigures().evicted_entries == 0);
+  for (int i = 0; i < 20'000; ++i) set(i);
+  REQUIRE(backend.ReadFigures().evicted_entries > 0);
+  CutUntilBaseIs(backend, PartKind::kRocksdbBase, 1000);
+}
+
 }  // namespace
 }  // namespace penstock

@@ -100,6 +100,22 @@ class MapTable final : public TableBase {
     dirty_marks_ |= kEntrySegmentDirty;
   }
   void ExpectCold() override { cold_used_ = true; }
+  bool AllHot() const override { return !cold_used_; }
+  void BeginDump() override { dump_next_ = 0; }
+  bool StepDump(int entries) override {
+    const int64_t now_ms = spec().expires ? backend().clock().NowMs() : 0;
+    while (entries > 0 && dump_next_ < slab_.end()) {
+      Box& box = slab_.at(dump_next_++);
+      --entries;
+      for (auto& [map_key, item] : box.items) {
+        if (item.expires_ms != 0 && item.expires_ms <= now_ms) continue;
+        item.flags |= kEntryPersisted;
+        backend().AppendToBase(id(), GroupOf(box.hash), EncodeKey(box, map_key), EncodeItem(item));
+        --entries;
+      }
+    }
+    return dump_next_ < slab_.end();
+  }
   absl::Status FinishLoad() override {
     dirty_marks_ |= backend().tracks() ? kEntrySegmentDirty : 0;
     return absl::OkStatus();
@@ -324,6 +340,7 @@ class MapTable final : public TableBase {
   uint8_t dirty_marks_ = 0;
   bool cold_used_ = false;
   uint32_t hand_ = 0;
+  uint32_t dump_next_ = 0;
   uint32_t sweep_ = 0;
   ByteWriter key_scratch_;
   ByteWriter value_scratch_;

@@ -53,7 +53,8 @@ struct MapTask {
 };
 
 TEST_CASE("maps equal a model over cuts, restores and evictions", "[state]") {
-  const BackendKind kind = GENERATE(BackendKind::kHashmap, BackendKind::kRocksdb, BackendKind::kMoving);
+  const BackendKind kind = GENERATE(BackendKind::kHashmap, BackendKind::kRocksdb, BackendKind::kMoving,
+                                    BackendKind::kRoomy);
   const uint32_t seed = Catch::rngSeed() + 9;
   INFO("backend " << state_testing::Name(kind) << ", seed " << seed);
   std::mt19937 random(seed);

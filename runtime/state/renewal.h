@@ -1,6 +1,6 @@
 // A base in the making: what the task's thread and the background thread that makes it share.
 //
-// Life: folding (cold tier only) → making → made → handed out for upload → durable, or failed. One at a time.
+// Life: folding → making, or dumping; → made → handed out for upload → durable, or failed. One at a time.
 #ifndef PENSTOCK_RUNTIME_STATE_RENEWAL_H_
 #define PENSTOCK_RUNTIME_STATE_RENEWAL_H_
 
@@ -16,13 +16,15 @@ namespace penstock {
 
 class Renewal {
  public:
-  enum class Stage { kFolding, kMaking, kMade, kHandedOut, kDurable };
+  enum class Stage { kDumping, kFolding, kMaking, kMade, kHandedOut, kDurable };
 
   // ---- the task's thread only ----
   uint64_t base_id = 0;
   size_t parts_covered = 0;  // of the chain's beginning, which the base replaces
   uint64_t fold_until = 0;   // the fold must have come this far
   Stage stage = Stage::kFolding;
+  std::optional<SegmentWriter> dump;
+  size_t dump_table = 0;  // being dumped
   std::optional<ChainPart> base;
 
   // ---- any thread ----

@@ -48,6 +48,12 @@ class TableBase {
   virtual absl::Status FinishLoad() { return absl::OkStatus(); }
   // Gives up entries, least used ones first, until about so many bytes are free; true if it freed anything.
   virtual bool Evict(int64_t bytes) = 0;
+  // Every entry is in the hot tier, so that a dump of it is a base.
+  virtual bool AllHot() const = 0;
+  // A dump into the base in the making: from the start, and some more entries; false when it is through. Entries that
+  // come or change behind it are in the segments anyway.
+  virtual void BeginDump() = 0;
+  virtual bool StepDump(int entries) = 0;
   virtual void SweepExpired(int entries) { (void)entries; }
   virtual int64_t entries() const = 0;
 

@@ -132,6 +132,15 @@ void TimerTable::WriteAll() {
   for (const std::string& packed : head_) backend().AppendPut(id(), GroupOf(packed), StoredKey(packed), {});
 }
 
+bool TimerTable::StepDump(int entries) {
+  auto timer = head_.upper_bound(dump_after_);
+  for (; entries > 0 && timer != head_.end(); ++timer, --entries) {
+    backend().AppendToBase(id(), GroupOf(*timer), StoredKey(*timer), {});
+    dump_after_ = *timer;
+  }
+  return timer != head_.end();
+}
+
 absl::Status TimerTable::Load(const StateEntry& entry) {
   if (entry.op == EntryOp::kDeleteNamespace || entry.key.size() < kTimeBytes) {
     return DataLoss("a timer of operator {} does not decode", spec().Label());

@@ -42,6 +42,9 @@ class TimerTable final : public TableBase {
   absl::Status Load(const StateEntry& entry) override;
   absl::Status FinishLoad() override;
   bool Evict(int64_t) override { return false; }  // the head has its own bound
+  bool AllHot() const override { return !horizon_; }
+  void BeginDump() override { dump_after_.clear(); }
+  bool StepDump(int entries) override;
   int64_t entries() const override { return static_cast<int64_t>(head_.size()); }
 
  private:
@@ -60,6 +63,7 @@ class TimerTable final : public TableBase {
   std::set<std::string> head_;
   // All timers from here on are in the cold tier only; none: the head has all.
   std::optional<std::string> horizon_;
+  std::string dump_after_;  // the last one in the base in the making
   bool has_cold_ = false;
 };
 

@@ -36,7 +36,8 @@ struct TimerTask {
 };
 
 TEST_CASE("timers fire in order of time, once, and come back from a snapshot", "[state]") {
-  const BackendKind kind = GENERATE(BackendKind::kHashmap, BackendKind::kRocksdb, BackendKind::kMoving);
+  const BackendKind kind = GENERATE(BackendKind::kHashmap, BackendKind::kRocksdb, BackendKind::kMoving,
+                                    BackendKind::kRoomy);
   const uint32_t seed = Catch::rngSeed() + 5;
   INFO("backend " << state_testing::Name(kind) << ", seed " << seed);
   std::mt19937 random(seed);

@@ -5,6 +5,7 @@
 #ifndef PENSTOCK_RUNTIME_STATE_WINDOW_TABLE_H_
 #define PENSTOCK_RUNTIME_STATE_WINDOW_TABLE_H_
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -104,6 +105,9 @@ class WindowTable final : public HotTable<K, V, Codec> {
     return absl::OkStatus();
   }
   void ExpectCold() override { cold_expected_ = true; }
+  bool AllHot() const override {
+    return std::none_of(panes_.begin(), panes_.end(), [](const auto& pane) { return pane.second.cold; });
+  }
   // Namespaces that lie in the cold tier alone need their panes, or they would never fire.
   absl::Status FinishLoad() override {
     if (cold_expected_) {

@@ -13,14 +13,16 @@
 
 namespace penstock::state_testing {
 
-// kMoving: every task made is of the other kind, so that each reads what the other wrote.
-enum class BackendKind { kHashmap, kRocksdb, kMoving };
+// kMoving: every task made is of the other kind, so that each reads what the other wrote. kRoomy: RocksDB with room for
+// everything in memory, in every second task.
+enum class BackendKind { kHashmap, kRocksdb, kMoving, kRoomy };
 
 inline std::vector<BackendKind> AllBackends() {
-  return {BackendKind::kHashmap, BackendKind::kRocksdb, BackendKind::kMoving};
+  return {BackendKind::kHashmap, BackendKind::kRocksdb, BackendKind::kMoving, BackendKind::kRoomy};
 }
 inline const char* Name(BackendKind kind) {
-  return kind == BackendKind::kHashmap ? "hashmap" : kind == BackendKind::kRocksdb ? "rocksdb" : "moving";
+  const char* const names[] = {"hashmap", "rocksdb", "moving", "roomy"};
+  return names[static_cast<int>(kind)];
 }
 inline uint32_t Rounds(BackendKind kind) { return kind == BackendKind::kHashmap ? 40 : 5; }
 
@@ -55,7 +57,7 @@ class BackendMaker {
     if (resources_ == nullptr) resources_ = MakeRocksResources(8 << 20, 8 << 20);
     rocks.resources = resources_;
     options.cold = MakeRocksTier(std::move(rocks));
-    options.hot_bytes_max = hot_bytes_max;
+    options.hot_bytes_max = kind_ == BackendKind::kRoomy && made_ % 2 == 1 ? 0 : hot_bytes_max;
     return options;
   }
   BackendKind kind() const { return kind_; }
