@@ -141,7 +141,6 @@ class Bench:
                     broker.create(topic, 2)
                     job = self.submit(cluster, SMALL_KEYS, 10_000, "--brokers", broker.address, "--output", topic,
                                       "--delivery", delivery)
-                    cluster.await_running(job)
                     self.measure_kill(cluster, job, f"little state, {delivery}", bound)
                     cluster.cancel(job)
                 finally:

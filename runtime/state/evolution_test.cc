@@ -1,5 +1,9 @@
 // A program with another schema restores what the one before it wrote; damaged bases are refused by name.
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -140,6 +144,60 @@ TEST_CASE("a base whose bytes are damaged is refused by name", "[state]") {
     REQUIRE(status.code() == absl::StatusCode::kDataLoss);
     CHECK(MessageOf(status).find(good.name()) != std::string::npos);
   }
+}
+
+// Of a storage whose objects are files that can be reached from here.
+struct Shared final : StateFile {
+  Shared(const StateFile& good, std::string path)
+      : StateFile(good.name(), good.size_bytes(), good.checksum()), path(std::move(path)) {}
+  absl::StatusOr<std::string> Read(int64_t offset, int64_t size) const override {
+    std::ifstream file(path);
+    std::string bytes(static_cast<size_t>(size), 0);
+    file.seekg(offset).read(bytes.data(), size);
+    return bytes;
+  }
+  std::string shared_path() const override { return path; }
+  std::string path;
+};
+
+TEST_CASE("tables of a base that can be reached as files are linked, once they are known to be whole", "[state]") {
+  BackendMaker maker(BackendKind::kRocksdb);
+  std::vector<ChainPart> parts = Written(maker);
+  REQUIRE(parts.front().kind == PartKind::kRocksdbBase);
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() / fmt::format("shared-{}", getpid());
+  std::filesystem::create_directories(folder);
+  std::vector<std::string> tables;
+  std::string last_name;
+  for (ChainFile& file : parts.front().files) {
+    const std::string path = folder / file.path;
+    std::ofstream(path) << file.file->Read(0, file.file->size_bytes()).value();
+    file.file = std::make_shared<Shared>(*file.file, path);
+    if (!file.path.ends_with(".sst")) continue;
+    tables.push_back(path);
+    last_name = file.file->name();
+  }
+  REQUIRE(!tables.empty());
+  SECTION("whole") {
+    Task<Before> task(maker);
+    REQUIRE(task.backend.Start(parts).ok());
+    CHECK(task.Find("k17")->visits == 17);
+    for (const std::string& table : tables) CHECK(std::filesystem::hard_link_count(table) == 2);
+  }
+  SECTION("damaged, or cut off") {
+    const bool cut = GENERATE(false, true);
+    const std::string& table = tables.back();
+    if (cut) {
+      std::filesystem::resize_file(table, 100);
+    } else {
+      std::fstream(table, std::ios::in | std::ios::out).put('x');
+    }
+    Task<Before> task(maker);
+    const absl::Status status = task.backend.Start(parts);
+    REQUIRE(status.code() == absl::StatusCode::kDataLoss);
+    CHECK(MessageOf(status).find(last_name) != std::string::npos);
+    CHECK(std::filesystem::hard_link_count(table) == 1);
+  }
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

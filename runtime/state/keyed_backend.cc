@@ -71,6 +71,8 @@ SegmentHeader KeyedBackend::HeaderOf(SegmentKind kind, uint64_t id) const {
 
 absl::Status KeyedBackend::Start(std::vector<ChainPart> parts, bool allow_non_restored) {
   started_ = true;
+  const int64_t began_ns = clock().MonotonicNs();
+  int64_t opened_ns = began_ns;
   std::vector<ChainPart> bases;
   for (const ChainPart& part : parts) {
     if (part.kind == PartKind::kRocksdbBase) bases.push_back(part);
@@ -78,6 +80,7 @@ absl::Status KeyedBackend::Start(std::vector<ChainPart> parts, bool allow_non_re
   if (options_.cold != nullptr) {
     PENSTOCK_RETURN_IF_ERROR(options_.cold->Open(Specs(), bases));
     old_bases_ = !bases.empty();
+    opened_ns = clock().MonotonicNs();
     for (TableBase* table : tables_) {
       if (!bases.empty()) table->ExpectCold();
     }
@@ -85,9 +88,27 @@ absl::Status KeyedBackend::Start(std::vector<ChainPart> parts, bool allow_non_re
   for (const ChainPart& part : parts) PENSTOCK_RETURN_IF_ERROR(LoadPart(part, allow_non_restored));
   for (TableBase* table : tables_) PENSTOCK_RETURN_IF_ERROR(table->FinishLoad());
   PENSTOCK_RETURN_IF_ERROR(status_);
+  if (!parts.empty()) LogRestored(parts, opened_ns - began_ns, clock().MonotonicNs() - opened_ns);
   chain_ = std::move(parts);
   if (options_.track_changes) BeginSegment();
   return absl::OkStatus();
+}
+
+void KeyedBackend::LogRestored(const std::vector<ChainPart>& parts, int64_t open_ns, int64_t load_ns) const {
+  int64_t bases = 0;
+  int64_t read_entries = 0;
+  int64_t bytes = 0;
+  for (const ChainPart& part : parts) {
+    bases += part.kind == PartKind::kRocksdbBase ? 1 : 0;
+    read_entries += part.kind == PartKind::kRocksdbBase ? 0 : part.entries;
+    bytes += BytesOf(part);
+  }
+  constexpr double kNsPerMs = 1e6;
+  PENSTOCK_LOG(info,
+               "key groups {} to {} restored from {} parts of {} MB: {} RocksDB bases opened in {:.0f} ms, {} changes "
+               "read in {:.0f} ms",
+               options_.range.begin, options_.range.end - 1, parts.size(), bytes >> 20, bases, open_ns / kNsPerMs,
+               read_entries, load_ns / kNsPerMs);
 }
 
 absl::Status KeyedBackend::LoadPart(const ChainPart& part, bool allow_non_restored) {

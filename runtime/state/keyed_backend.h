@@ -63,7 +63,7 @@ inline constexpr int kDumpEntriesPerTrickle = 1024;
 inline constexpr int64_t kDumpBytesMax = 64 << 20;
 // Entries that change again and again are written once per checkpoint if they can wait for the barrier, which is held
 // up so long by them.
-inline constexpr std::chrono::nanoseconds kCutWriteTarget = std::chrono::milliseconds(4);
+inline constexpr std::chrono::nanoseconds kCutWriteTarget = std::chrono::microseconds(2500);
 inline constexpr size_t kCutsTimed = 8;
 inline constexpr size_t kDirtyEntriesMin = 4 << 10;      // a bound that follows the time does not go below
 inline constexpr size_t kDirtyEntriesAtFirst = 32 << 10;  // before any cut has been timed
@@ -153,6 +153,7 @@ class KeyedBackend {
   absl::Status CloseSegment();
   void WriteEverything();
   void Evict();
+  void LogRestored(const std::vector<ChainPart>& parts, int64_t open_ns, int64_t load_ns) const;
   absl::Status LoadPart(const ChainPart& part, bool allow_non_restored);
   absl::Status LoadRocksBase(const ChainPart& part, bool allow_non_restored);
   std::vector<TableSpec> Specs() const;

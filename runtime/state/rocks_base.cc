@@ -45,6 +45,17 @@ absl::Status CopyAndKeep(const StateFile& file, const std::string& path) {
   return absl::OkStatus();
 }
 
+// A link in place of a copy: false where there can be none. DataLoss when the bytes are not those of the checkpoint.
+absl::StatusOr<bool> LinkShared(const StateFile& file, const std::string& path) {
+  const std::string shared = file.shared_path();
+  if (shared.empty() || link(shared.c_str(), path.c_str()) != 0) return false;
+  const absl::StatusOr<StateFilePtr> read = OpenLocalStateFile(file.name(), path, false);
+  PENSTOCK_RETURN_IF_ERROR(read.status());
+  if ((*read)->size_bytes() == file.size_bytes() && (*read)->checksum() == file.checksum()) return true;
+  unlink(path.c_str());
+  return DataLoss("state file {} is damaged: its checksum is wrong", file.name());
+}
+
 }  // namespace
 
 absl::Status FromRocks(const rocksdb::Status& status, const std::string& what, const std::string& directory) {
@@ -84,6 +95,10 @@ absl::Status Materialise(const ChainPart& base, const std::string& directory) {
     const bool is_sst = target.size() > 4 && target.compare(target.size() - 4, 4, ".sst") == 0;
     // Only SSTs are never written again; others would change under whoever else has the link.
     if (is_sst && !local.empty() && link(local.c_str(), target.c_str()) == 0) continue;
+    if (is_sst && local.empty()) {
+      PENSTOCK_ASSIGN_OR_RETURN(const bool linked, LinkShared(*file.file, target));
+      if (linked) continue;
+    }
     PENSTOCK_RETURN_IF_ERROR(CopyAndKeep(*file.file, target));
   }
   return absl::OkStatus();

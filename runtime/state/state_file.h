@@ -26,6 +26,9 @@ class StateFile {
   virtual absl::StatusOr<std::string> Read(int64_t offset, int64_t size) const = 0;
   // Where it lies as a file of its own on this machine; empty: nowhere.
   virtual std::string local_path() const { return {}; }
+  // Where it lies as a file of its own that is reachable, but not this machine's to trust: once its checksum has been
+  // looked at, a link to it is as good as a copy. Its bytes never change. Empty: nowhere.
+  virtual std::string shared_path() const { return {}; }
   // What it holds of this process's memory.
   virtual int64_t memory_bytes() const { return 0; }
 

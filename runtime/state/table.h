@@ -32,8 +32,8 @@ class TableBase {
     backend_ = &backend;
     id_ = id;
   }
-  // The slot has been taken from the list of those that are segment dirty / fold dirty: if it still is, it goes into the
-  // running segment / the cold tier.
+  // The slot has been taken from the list of those that are segment dirty / fold dirty: if it still is dirty, it goes
+  // into the running segment / the cold tier.
   virtual void WriteDirty(uint32_t slot) = 0;
   virtual void FoldDirty(uint32_t slot) = 0;
   // The slot will be written soon.

@@ -26,6 +26,10 @@ class StoredFile final : public StateFile {
         copy_path_(LocalCopies::PathOf(copies_dir, *this)) {}
 
   std::string local_path() const override { return Copy() == nullptr ? "" : copy_path_; }
+  std::string shared_path() const override {
+    const bool whole = location_.offset == 0 && location_.object_bytes == size_bytes();
+    return whole ? storage_->LocalPath(location_.object) : "";
+  }
   absl::StatusOr<std::string> Read(int64_t offset, int64_t size) const override {
     PENSTOCK_RETURN_IF_ERROR(CheckRange(offset, size));
     if (const StateFile* copy = Copy(); copy != nullptr) {

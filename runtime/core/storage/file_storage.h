@@ -20,6 +20,7 @@ class FileStorage final : public Storage {
   absl::StatusOr<std::string> Read(const std::string& name, int64_t offset, int64_t max_bytes) override;
   absl::StatusOr<std::vector<StoredObject>> List(const std::string& prefix) override;
   absl::Status Delete(const std::vector<std::string>& names) override;
+  std::string LocalPath(const std::string& name) const override { return PathOf(name).value_or(""); }
   absl::Status UploadFile(const std::string& name, const std::string& local_path) override;
   absl::Status DownloadFile(const std::string& name, const std::string& local_path) override;
 

@@ -58,6 +58,9 @@ class Storage {
   // Objects that are gone already are no error.
   virtual absl::Status Delete(const std::vector<std::string>& names) = 0;
 
+  // The object as a file on this machine whose bytes never change, for reading or a link; empty: it is none.
+  virtual std::string LocalPath(const std::string& name) const { return (void)name, std::string(); }
+
   // Between the storage and a local file.
   virtual absl::Status UploadFile(const std::string& name, const std::string& local_path) = 0;
   virtual absl::Status DownloadFile(const std::string& name, const std::string& local_path) = 0;
