@@ -1,7 +1,12 @@
 // What of the Kafka connector can be tested without a broker.
+#include <chrono>
+#include <future>
+#include <memory>
+#include <optional>
 #include <set>
 
 #include "connectors/kafka/assignment.h"
+#include "connectors/kafka/exactly_once/bounded_call.h"
 #include "connectors/kafka/retry_thread.h"
 #include "connectors/kafka/test_support.h"
 #include "connectors/kafka/topic_pattern.h"
@@ -89,6 +94,29 @@ TEST_CASE("a broker that is not there is named in the status, and closing is qui
   const int64_t start = Clock::System().MonotonicMs();
   reader->Close();
   REQUIRE(Clock::System().MonotonicMs() - start < 2 * kRequestTimeoutMs);
+}
+
+TEST_CASE("a call that does not come back is left alone, and what it returns later is dropped", "[kafka]") {
+  int value = 0;
+  const auto no_drop = [](void*) { FAIL("it was not late"); };
+  const auto never = [] { return false; };
+  CHECK(CallWithin(std::chrono::minutes(1), never, [&] { return &value; }, no_drop) == std::optional<void*>(&value));
+
+  std::promise<void> release;
+  const auto dropped = std::make_shared<std::promise<void*>>();  // the call's thread may be still at it
+  const auto stuck = [go = release.get_future().share(), &value]() -> void* {
+    go.wait();
+    return &value;
+  };
+  const auto drop = [dropped](void* late) { dropped->set_value(late); };
+  SECTION("in time") {
+    CHECK(CallWithin(std::chrono::milliseconds(1), never, stuck, drop) == std::nullopt);
+  }
+  SECTION("because the task is to stop") {
+    CHECK(CallWithin(std::chrono::hours(1), [] { return true; }, stuck, drop) == std::nullopt);
+  }
+  release.set_value();
+  CHECK(dropped->get_future().get() == &value);
 }
 
 TEST_CASE("backoff doubles up to its bound", "[kafka]") {

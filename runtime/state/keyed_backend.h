@@ -63,7 +63,7 @@ inline constexpr int kDumpEntriesPerTrickle = 1024;
 inline constexpr int64_t kDumpBytesMax = 64 << 20;
 // Entries that change again and again are written once per checkpoint if they can wait for the barrier, which is held
 // up so long by them.
-inline constexpr std::chrono::nanoseconds kCutWriteTarget = std::chrono::microseconds(2500);
+inline constexpr std::chrono::nanoseconds kCutWriteTarget = std::chrono::microseconds(1500);
 inline constexpr size_t kCutsTimed = 8;
 inline constexpr size_t kDirtyEntriesMin = 4 << 10;      // a bound that follows the time does not go below
 inline constexpr size_t kDirtyEntriesAtFirst = 32 << 10;  // before any cut has been timed

@@ -101,13 +101,21 @@ absl::StatusOr<std::unique_ptr<Sender>> SlotRecovery::Run() {
     // A slot that the checkpoint knows nothing of: it may have been left open by a wider attempt.
     PENSTOCK_ASSIGN_OR_RETURN(std::unique_ptr<Sender> sender, Init(sink_, slot));
     if (slot != slot_) continue;
-    if (absl::Status status = WriteMarker(sink_, slot, *sender); !status.ok()) {
+    if (absl::Status status = WriteFirstMarker(slot, *sender); !status.ok()) {
       Sender::Abandon(std::move(sender));
       return status;
     }
     own = std::move(sender);
   }
   return own;
+}
+
+absl::Status SlotRecovery::WriteFirstMarker(int slot, Sender& sender) {
+  // Not for the answer: a marker is sent only to a group whose coordinator has answered (TransactionClient), and on a
+  // new cluster that takes seconds, since its topic is made first.
+  const TransactionClient client(sink_, Identity(slot).Name(), sender.client(), stop_);
+  PENSTOCK_RETURN_IF_ERROR(client.ReadMarker(clock_).status());
+  return WriteMarker(sink_, slot, sender);
 }
 
 absl::Status SlotRecovery::Recover(const Sink& sink, const SinkPart& part, int slot, Sender& sender) {

@@ -46,6 +46,7 @@ class SlotRecovery {
   absl::Status CheckForeign(const Sink& sink, const SinkPart& part, int slot) const;
   absl::Status Rewrite(const Sink& sink, const SinkPart& part, int slot, Sender& sender);
   absl::Status SendAll(const SinkPart& part, Sender& sender) const;
+  absl::Status WriteFirstMarker(int slot, Sender& sender);
   absl::Status WriteMarker(const Sink& sink, int slot, Sender& sender) const;
   absl::StatusOr<bool> MayRewrite(const SinkPart& part, int slot) const;
   bool OfOtherJob() const;

@@ -5,8 +5,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <utility>
 
+#include "connectors/kafka/exactly_once/bounded_call.h"
 #include "connectors/kafka/metadata.h"
 #include "runtime/core/clock.h"
 #include "runtime/core/log.h"
@@ -28,7 +30,6 @@ using ListPtr = std::unique_ptr<rd_kafka_topic_partition_list_t, ListDeleter>;
 struct GroupDeleter {
   void operator()(rd_kafka_consumer_group_metadata_t* group) const { rd_kafka_consumer_group_metadata_destroy(group); }
 };
-using GroupPtr = std::unique_ptr<rd_kafka_consumer_group_metadata_t, GroupDeleter>;
 
 bool IsFenced(const rd_kafka_error_t* error) {
   switch (rd_kafka_error_code(error)) {
@@ -93,15 +94,34 @@ absl::Status TransactionClient::Begin() const {
 }
 
 absl::Status TransactionClient::SendMarker(const Marker& marker) const {
-  const ListPtr list(rd_kafka_topic_partition_list_new(1));
+  // Shared with a call that may outlive this one.
+  const std::shared_ptr<rd_kafka_topic_partition_list_t> list(rd_kafka_topic_partition_list_new(1), ListDeleter());
   rd_kafka_topic_partition_t* at = rd_kafka_topic_partition_list_add(list.get(), sink_.topic.c_str(), kMarkerPartition);
   at->offset = static_cast<int64_t>(marker.id);
   const std::string metadata = EncodeMarkerMetadata(marker);
   at->metadata = strdup(metadata.c_str());  // freed with the list
   at->metadata_size = metadata.size();
-  const GroupPtr group(rd_kafka_consumer_group_metadata_new(name_.c_str()));
-  return Repeat("marker",
-                [&] { return rd_kafka_send_offsets_to_transaction(client_, list.get(), group.get(), kCallPieceMs); });
+  const std::shared_ptr<rd_kafka_consumer_group_metadata_t> group(rd_kafka_consumer_group_metadata_new(name_.c_str()),
+                                                                  GroupDeleter());
+  bool stuck = false;
+  const absl::Status status = Repeat("marker", [&]() -> void* {
+    const std::optional<void*> error = CallWithin(
+        kMarkerStuckMs, stop_,
+        [client = client_, list, group] {
+          return rd_kafka_send_offsets_to_transaction(client, list.get(), group.get(), kCallPieceMs);
+        },
+        [](void* late) {
+          if (late != nullptr) rd_kafka_error_destroy(static_cast<rd_kafka_error_t*>(late));
+        });
+    stuck = !error;
+    return error.value_or(nullptr);
+  });
+  if (!stuck) return status;
+  if (stop_()) return Cancelled("kafka sink: the task is to stop");
+  return Unavailable(
+      "kafka {}: transaction '{}': marker: no answer for {} s: the coordinator of group '{}' was not found when it was "
+      "asked for, and librdkafka does not ask again; the next attempt begins with a new producer",
+      sink_.brokers, name_, kMarkerStuckMs.count() / 1000, name_);
 }
 
 absl::Status TransactionClient::Commit() const {

@@ -6,6 +6,7 @@
 #ifndef PENSTOCK_CONNECTORS_KAFKA_EXACTLY_ONCE_TRANSACTION_CLIENT_H_
 #define PENSTOCK_CONNECTORS_KAFKA_EXACTLY_ONCE_TRANSACTION_CLIENT_H_
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -19,6 +20,9 @@ namespace penstock::kafka {
 
 inline constexpr int kCallPieceMs = 1'000;
 inline constexpr int kMarkerPartition = 0;
+// librdkafka 2.0.2 may wait for ever for a marker group's coordinator that is just moving: it asks three times within
+// 300 ms, then no more, and heeds no timeout (its issue 5456).
+inline constexpr std::chrono::milliseconds kMarkerStuckMs{60'000};
 
 class TransactionClient {
  public:
@@ -29,7 +33,8 @@ class TransactionClient {
   absl::Status Init() const;
   // Local, returns at once.
   absl::Status Begin() const;
-  // Marks the open transaction; a second one in the same transaction replaces the first.
+  // Marks the open transaction; a second one in the same transaction replaces the first. REQUIRES: ReadMarker has
+  // returned once, so that the group has a coordinator. Unavailable after kMarkerStuckMs: the handle must be abandoned.
   absl::Status SendMarker(const Marker& marker) const;
   absl::Status Commit() const;
   absl::Status Abort() const;

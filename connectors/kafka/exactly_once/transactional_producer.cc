@@ -5,6 +5,7 @@
 
 #include "connectors/kafka/exactly_once/log_record.h"
 #include "runtime/core/clock.h"
+#include "runtime/core/mutex.h"
 #include "runtime/core/status.h"
 
 namespace penstock::kafka {
@@ -156,6 +157,7 @@ void TransactionalProducer::StartCommit() {
   committer_->Start([this, client = *client_]() -> absl::Status {
     PENSTOCK_RETURN_IF_ERROR(At("before the commit"));
     PENSTOCK_RETURN_IF_ERROR(client.Commit());
+    committed_ms_ = context_->clock().MonotonicMs();
     return At("after the commit");
   });
 }
@@ -207,15 +209,26 @@ absl::StatusOr<SinkPart> TransactionalProducer::Prepare(const Barrier& barrier) 
   PENSTOCK_RETURN_IF_ERROR(producer_.Flush());
   PENSTOCK_RETURN_IF_ERROR(At("before the marker"));
   PENSTOCK_RETURN_IF_ERROR(BeginWhenNone());
-  PENSTOCK_RETURN_IF_ERROR(Call("the marker of the transaction", [&, client = *client_] {
-    return client.SendMarker({start_.origin.generation, barrier.id});
-  }));
+  PENSTOCK_RETURN_IF_ERROR(Call("the marker of the transaction",
+                                [&, client = *client_] { return SendMarker(client, barrier.id); }));
   PENSTOCK_RETURN_IF_ERROR(At("after the marker"));
   PENSTOCK_RETURN_IF_ERROR(SealLog());
   part.logs = sealed_;
   phase_ = Phase::kPrepared;
   prepared_id_ = barrier.id;
   return part;
+}
+
+// On the committer's thread.
+absl::Status TransactionalProducer::SendMarker(const TransactionClient& client, uint64_t checkpoint_id) {
+  const int64_t since_ms = context_->clock().MonotonicMs() - committed_ms_;
+  if (since_ms < kMarkerAfterCommitMs.count()) {
+    Mutex mutex;
+    CondVar never;
+    MutexLock lock(&mutex);
+    never.WaitFor(&mutex, kMarkerAfterCommitMs - std::chrono::milliseconds(since_ms));
+  }
+  return client.SendMarker({start_.origin.generation, checkpoint_id});
 }
 
 bool TransactionalProducer::HasUnprepared() const {

@@ -9,6 +9,7 @@
 #define PENSTOCK_CONNECTORS_KAFKA_EXACTLY_ONCE_TRANSACTIONAL_PRODUCER_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -25,6 +26,9 @@
 namespace penstock::kafka {
 
 inline constexpr size_t kWaitingBytesMax = 16 << 20;
+// The broker ends a transaction for some time after it has said so, and whoever begins the next one meanwhile is told
+// to try again; librdkafka then lets 100 ms pass, during which a barrier would wait for its marker.
+inline constexpr std::chrono::milliseconds kMarkerAfterCommitMs{10};
 inline constexpr int64_t kLogBytesMax = int64_t{4} << 30;
 
 class TransactionalProducer final : public SinkTransactions {
@@ -66,6 +70,7 @@ class TransactionalProducer final : public SinkTransactions {
   absl::Status Settle();
   void StartCommit();
   absl::Status AwaitCommit();
+  absl::Status SendMarker(const TransactionClient& client, uint64_t checkpoint_id);
   absl::Status Produce(const Outgoing& record);
   absl::Status BeginWhenNone();
   absl::Status DrainWaiting();
@@ -91,6 +96,7 @@ class TransactionalProducer final : public SinkTransactions {
   std::string waiting_;            // records with their u32 lengths
   size_t waiting_at_ = 0;          // those before it are in the transaction
   std::string scratch_;
+  std::atomic<int64_t> committed_ms_{0};  // monotonic: when the broker said so last
   absl::Status failure_;
   std::shared_ptr<Gauges> gauges_ = std::make_shared<Gauges>();
   std::unique_ptr<Committer> committer_;  // last: its thread uses the rest
