@@ -38,6 +38,12 @@ struct StateInfo {
   bool by_key() const { return kind != kSplitListKind && kind != kUnionListKind && kind != kBroadcastKind; }
 };
 
+// A further output of an operator, read by its name.
+struct SideOutputInfo {
+  std::string name;
+  std::string type;
+};
+
 struct LogicalNode {
   int id = 0;
   std::string name;
@@ -55,6 +61,7 @@ struct LogicalNode {
   bool is_sink = false;
   std::shared_ptr<const OperatorFactory> factory;
   std::vector<std::shared_ptr<const OutputFactory>> outputs;  // by output index
+  std::vector<SideOutputInfo> side_outputs;                   // of outputs 1, 2, ...
 
   bool has_keyed_state() const {
     return has_timers ||

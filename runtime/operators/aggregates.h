@@ -4,7 +4,10 @@
 //     struct Accumulator { double sum = 0; int64_t count = 0; };
 //     void add(Accumulator& a, const double& v) const;
 //     double result(const Accumulator& a) const;
+//     void merge(Accumulator& into, const Accumulator& from) const;   // optional
 //   };
+//
+// merge puts two parts together. Sessions need it; sliding windows and aggregation before a shuffle are cheap with it.
 #ifndef PENSTOCK_RUNTIME_OPERATORS_AGGREGATES_H_
 #define PENSTOCK_RUNTIME_OPERATORS_AGGREGATES_H_
 
@@ -22,6 +25,7 @@ struct Count {
   void add(int64_t& count, const T&) const {
     ++count;
   }
+  void merge(int64_t& into, const int64_t& from) const { into += from; }
   int64_t result(const int64_t& count) const { return count; }
 };
 
@@ -38,6 +42,9 @@ struct ReduceAggregate {
     } else {
       so_far = value;
     }
+  }
+  void merge(std::optional<T>& into, const std::optional<T>& from) const {
+    if (from.has_value()) add(into, *from);
   }
   T result(const std::optional<T>& so_far) const { return *so_far; }
 };

@@ -5,28 +5,26 @@
 #ifndef PENSTOCK_RUNTIME_OPERATORS_BINARY_OPERATOR_H_
 #define PENSTOCK_RUNTIME_OPERATORS_BINARY_OPERATOR_H_
 
+#include "runtime/operators/operator_outputs.h"
 #include "runtime/operators/user_function.h"
 
 namespace penstock {
 
 template <class First, class Second, class Out>
-class BinaryOperator : public Operator {
+class BinaryOperator : public Operator, public OperatorOutputs<Out> {
  public:
   ReceiverBase* Input(int index) override { return index == 0 ? static_cast<ReceiverBase*>(&first_) : &second_; }
-  void SetOutput(int output, ReceiverBase* receiver) override {
-    if (output == kMainOutput) out_ = static_cast<Receiver<Out>*>(receiver);
-  }
+  void SetOutput(int output, ReceiverBase* receiver) override { this->Connect(output, receiver); }
   absl::Status Open(OperatorContext& context) override {
     context_ = &context;
     return absl::OkStatus();
   }
   virtual void OnFirst(const First& value, TimestampMs timestamp) = 0;
   virtual void OnSecond(const Second& value, TimestampMs timestamp) = 0;
-  virtual void OnWatermark(TimestampMs watermark) { out_->OnWatermark(watermark); }
-  virtual void OnIdle(bool idle) { out_->OnIdle(idle); }
+  virtual void OnWatermark(TimestampMs watermark) { this->ForwardWatermark(watermark); }
+  virtual void OnIdle(bool idle) { this->ForwardIdle(idle); }
 
  protected:
-  Receiver<Out>* out_ = nullptr;
   OperatorContext* context_ = nullptr;
 
  private:

@@ -2,7 +2,7 @@
 //
 // The function returns an optional, a range, a StatusOr of a value, optional or range, or takes (const In&,
 // Collector<Out>&). A non-OK Status is malformed data: counted, sampled into the log, and skipped, failed or sent to
-// the malformed output as the job says. An exception always fails the task.
+// the side output kMalformedName as the job says. An exception always fails the task.
 #ifndef PENSTOCK_RUNTIME_OPERATORS_FLAT_MAP_H_
 #define PENSTOCK_RUNTIME_OPERATORS_FLAT_MAP_H_
 
@@ -20,6 +20,8 @@
 #include "runtime/record/serde.h"
 
 namespace penstock {
+
+inline constexpr char kMalformedName[] = "malformed";
 
 enum class OnError { kSkip, kFail, kSideOutput };
 
@@ -72,27 +74,17 @@ class FlatMapOperator final : public UnaryOperator<In, Out> {
   FlatMapOperator(const Fn& fn, std::shared_ptr<const FlatMapSettings> settings)
       : fn_(fn), settings_(std::move(settings)), collector_(nullptr) {}
 
-  void SetOutput(int output, ReceiverBase* receiver) override {
-    if (output == kMalformedOutput) {
-      malformed_ = static_cast<Receiver<Malformed>*>(receiver);
-    } else {
-      UnaryOperator<In, Out>::SetOutput(output, receiver);
-      collector_.set_receiver(this->out_);
-    }
-  }
   absl::Status Open(OperatorContext& context) override {
     this->context_ = &context;
-    return fn_.Open(context);
-  }
-  void OnWatermark(TimestampMs watermark) override {
-    this->out_->OnWatermark(watermark);
-    if (malformed_ != nullptr) malformed_->OnWatermark(watermark);
-  }
-  void OnIdle(bool idle) override {
-    this->out_->OnIdle(idle);
-    if (malformed_ != nullptr) malformed_->OnIdle(idle);
+    collector_.set_receiver(this->out_);
+    // Behind the function's own.
+    if (this->sides_.size() > fn_.side_outputs()) {
+      malformed_ = static_cast<Receiver<Malformed>*>(this->sides_[fn_.side_outputs()]);
+    }
+    return fn_.Open(context, this->sides_);
   }
   void OnRecord(const In& value, TimestampMs timestamp) override {
+    fn_.set_timestamp(timestamp);
     if constexpr (std::is_invocable_v<Fn&, const In&, Collector<Out>&>) {
       collector_.set_timestamp(timestamp);
       CallUser(this->context_, [&] { std::invoke(*fn_, value, collector_); });

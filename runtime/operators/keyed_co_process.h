@@ -75,6 +75,7 @@ class KeyedBroadcastOperator final : public KeyedOperator<BinaryOperator<In, Ele
   void OnSecond(const Element& value, TimestampMs timestamp) override {
     broadcast_context_.set_record(timestamp);
     this->collector_.set_timestamp(timestamp);
+    this->fn_.set_timestamp(timestamp);
     CallUser(this->context_, [&] { this->fn_->process_broadcast(value, broadcast_context_, this->collector_); });
   }
   void OnWatermark(TimestampMs watermark) override {

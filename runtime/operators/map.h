@@ -15,9 +15,10 @@ class MapOperator final : public UnaryOperator<In, Out> {
   explicit MapOperator(const Fn& fn) : fn_(fn) {}
   absl::Status Open(OperatorContext& context) override {
     this->context_ = &context;
-    return fn_.Open(context);
+    return fn_.Open(context, this->sides_);
   }
   void OnRecord(const In& value, TimestampMs timestamp) override {
+    fn_.set_timestamp(timestamp);
     const Out result = CallUser(this->context_, [&]() -> Out { return std::invoke(*fn_, value); });
     this->out_->OnRecord(result, timestamp);
   }
@@ -34,9 +35,10 @@ class FilterOperator final : public UnaryOperator<T, T> {
   explicit FilterOperator(const Fn& fn) : fn_(fn) {}
   absl::Status Open(OperatorContext& context) override {
     this->context_ = &context;
-    return fn_.Open(context);
+    return fn_.Open(context, this->sides_);
   }
   void OnRecord(const T& value, TimestampMs timestamp) override {
+    fn_.set_timestamp(timestamp);
     if (CallUser(this->context_, [&] { return static_cast<bool>(std::invoke(*fn_, value)); })) {
       this->out_->OnRecord(value, timestamp);
     }

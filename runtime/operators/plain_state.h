@@ -17,6 +17,7 @@
 #include "runtime/core/clock.h"
 #include "runtime/core/status.h"
 #include "runtime/graph/logical_graph.h"
+#include "runtime/operators/side_output.h"
 #include "runtime/operators/user_function.h"
 #include "runtime/record/serde.h"
 #include "runtime/state/schema.h"
@@ -146,21 +147,25 @@ inline absl::Status RestorePlainState(const RestoredState& restored, int64_t now
   return absl::OkStatus();
 }
 
-// A user function with its plain states: one subtask's copy. What the states hold is charged to the task's state
-// memory, as of the last time they were written.
+// A user function with its plain states and side outputs: one subtask's copy. What the states hold is charged to the
+// task's state memory, as of the last time they were written.
 template <class Fn>
 class PlainFunction {
  public:
-  explicit PlainFunction(const Fn& prototype) : fn_(CopyOf(prototype, states_)) {}
+  explicit PlainFunction(const Fn& prototype) : fn_(CopyOf(prototype, states_, sides_)) {}
   PlainFunction(const PlainFunction&) = delete;
   PlainFunction& operator=(const PlainFunction&) = delete;
 
   Fn& operator*() { return fn_; }
   Fn* operator->() { return &fn_; }
 
-  // Brings the states back, and opens the function.
-  absl::Status Open(OperatorContext& context) {
+  // Brings the states back, binds the side outputs to `sides` in the order they were declared, and opens the function.
+  absl::Status Open(OperatorContext& context, const std::vector<ReceiverBase*>& sides) {
     context_ = &context;
+    for (size_t i = 0; i < sides_.size(); ++i) {
+      sides_[i]->timestamp = &timestamp_;
+      if (i < sides.size()) sides_[i]->Bind(sides[i]);
+    }
     if (context.restored() != nullptr) {
       for (const auto& state : states_) {
         PENSTOCK_RETURN_IF_ERROR(RestorePlainState(*context.restored(), context.clock().NowMs(), *state));
@@ -176,10 +181,14 @@ class PlainFunction {
     return absl::OkStatus();
   }
   void Close() { CloseFunction(fn_); }
+  // Of the record at hand, for the side outputs.
+  void set_timestamp(TimestampMs timestamp) { timestamp_ = timestamp; }
+  size_t side_outputs() const { return sides_.size(); }
 
  private:
-  static Fn CopyOf(const Fn& prototype, PlainStates& states) {
+  static Fn CopyOf(const Fn& prototype, PlainStates& states, SideSlots& sides) {
     const PlainStateScope scope(states);
+    const SideOutputScope side_scope(sides);
     return Fn(prototype);
   }
   void Charge() {
@@ -190,10 +199,12 @@ class PlainFunction {
     charged_bytes_ = bytes;
   }
 
-  PlainStates states_;  // before the function, which registers with it
+  PlainStates states_;  // these two before the function, which registers with them
+  SideSlots sides_;
   Fn fn_;
   OperatorContext* context_ = nullptr;
   int64_t charged_bytes_ = 0;
+  TimestampMs timestamp_ = kNoTimestamp;
 };
 
 }  // namespace penstock

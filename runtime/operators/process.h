@@ -22,11 +22,11 @@ class PlainProcessOperator : public Base {
     this->context_ = &context;
     process_context_ = Context(&context);
     collector_.set_receiver(this->out_);
-    return fn_.Open(context);
+    return fn_.Open(context, this->sides_);
   }
   void OnWatermark(TimestampMs watermark) override {
     process_context_.set_watermark(watermark);
-    this->out_->OnWatermark(watermark);
+    this->ForwardWatermark(watermark);
   }
   absl::Status Snapshot(const Barrier&, OperatorStateWriter& state) override { return fn_.Snapshot(state); }
   void Close() override { fn_.Close(); }
@@ -35,6 +35,7 @@ class PlainProcessOperator : public Base {
   // Calls user code for a record of that time.
   template <class Call>
   void CallAt(TimestampMs timestamp, Call&& call) {
+    fn_.set_timestamp(timestamp);
     process_context_.set_record(timestamp);
     collector_.set_timestamp(timestamp);
     CallUser(this->context_, std::forward<Call>(call));

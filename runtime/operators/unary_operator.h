@@ -2,26 +2,24 @@
 #ifndef PENSTOCK_RUNTIME_OPERATORS_UNARY_OPERATOR_H_
 #define PENSTOCK_RUNTIME_OPERATORS_UNARY_OPERATOR_H_
 
+#include "runtime/operators/operator_outputs.h"
 #include "runtime/operators/user_function.h"
 
 namespace penstock {
 
 template <class In, class Out>
-class UnaryOperator : public Operator, public Receiver<In> {
+class UnaryOperator : public Operator, public Receiver<In>, public OperatorOutputs<Out> {
  public:
   ReceiverBase* Input(int) override { return this; }
-  void SetOutput(int output, ReceiverBase* receiver) override {
-    if (output == kMainOutput) out_ = static_cast<Receiver<Out>*>(receiver);
-  }
+  void SetOutput(int output, ReceiverBase* receiver) override { this->Connect(output, receiver); }
   absl::Status Open(OperatorContext& context) override {
     context_ = &context;
     return absl::OkStatus();
   }
-  void OnWatermark(TimestampMs watermark) override { out_->OnWatermark(watermark); }
-  void OnIdle(bool idle) override { out_->OnIdle(idle); }
+  void OnWatermark(TimestampMs watermark) override { this->ForwardWatermark(watermark); }
+  void OnIdle(bool idle) override { this->ForwardIdle(idle); }
 
  protected:
-  Receiver<Out>* out_ = nullptr;
   OperatorContext* context_ = nullptr;
 };
 

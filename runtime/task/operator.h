@@ -47,9 +47,8 @@ class OperatorContext : public Context {
   virtual void Fail(absl::Status status) = 0;                    // the task fails after the current record
 };
 
-// The outputs of an operator besides its main one.
+// The outputs of an operator: the main one, and from 1 on its side outputs.
 inline constexpr int kMainOutput = 0;
-inline constexpr int kMalformedOutput = 1;
 
 class Operator {
  public:

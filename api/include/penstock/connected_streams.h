@@ -55,7 +55,7 @@ class ConnectedStreams {
                   "penstock: the function must have process1(const A&, ProcessContext&, Collector<Out>&) and process2, "
                   "or process and process_broadcast(const B&, BroadcastContext&, Collector<Out>&)");
     Environment& env = first_.environment();
-    LogicalNode node = detail::MakeNode<Out>("process", [fn] {
+    LogicalNode node = detail::MakeFunctionNode<Out>(env, "process", fn, [fn] {
       if constexpr (kBroadcast) {
         return std::make_unique<BroadcastProcessOperator<First, Second, Out, Fn>>(fn);
       } else {
@@ -90,9 +90,9 @@ class KeyedBroadcastStreams {
                   "penstock: the function must have process(const T&, KeyedContext<K>&, Collector<Out>&) and "
                   "process_broadcast(const B&, KeyedBroadcastContext<K>&, Collector<Out>&)");
     detail::RequireBroadcast(keyed_.environment(), broadcast_.upstreams(), "'" + uid + "'");
-    LogicalNode node = detail::MakeNode<Out>("process", [fn, key_of = keyed_.key_of()] {
-      return std::make_unique<KeyedBroadcastOperator<T, Element, K, KeyOf, Out, Fn>>(key_of, fn);
-    });
+    using Op = KeyedBroadcastOperator<T, Element, K, KeyOf, Out, Fn>;
+    auto make = [fn, key_of = keyed_.key_of()] { return std::make_unique<Op>(key_of, fn); };
+    LogicalNode node = detail::MakeFunctionNode<Out>(keyed_.environment(), "process", fn, std::move(make));
     detail::DeclareStates<K, Out>(fn, node);
     node.name = uid;
     node.uid = std::move(uid);
@@ -118,9 +118,10 @@ class KeyedConnectedStreams {
                   "penstock: the function must have process1(const A&, KeyedContext<K>&, Collector<Out>&) and "
                   "process2(const B&, KeyedContext<K>&, Collector<Out>&)");
     using Op = KeyedCoProcessOperator<First, Second, K, KeyOfFirst, KeyOfSecond, Out, Fn>;
-    LogicalNode node = detail::MakeNode<Out>("process", [fn, of_first = first_.key_of(), of_second = second_.key_of()] {
+    auto make = [fn, of_first = first_.key_of(), of_second = second_.key_of()] {
       return std::make_unique<Op>(of_first, of_second, fn);
-    });
+    };
+    LogicalNode node = detail::MakeFunctionNode<Out>(first_.environment(), "process", fn, std::move(make));
     detail::DeclareStates<K, Out>(fn, node);
     detail::RefuseBroadcastState(first_.environment(), node);
     node.name = uid;

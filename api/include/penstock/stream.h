@@ -24,7 +24,6 @@
 #include "runtime/operators/operator_lists.h"
 #include "runtime/operators/process.h"
 #include "runtime/operators/sink_operator.h"
-#include "runtime/operators/tumbling_window.h"
 #include "runtime/operators/watermarks.h"
 
 namespace penstock {
@@ -82,6 +81,22 @@ LogicalNode MakeNode(std::string kind, Make make) {
   return node;
 }
 
+inline void AddSideOutput(Environment& env, LogicalNode& node, const SideSlotBase& slot) {
+  for (const SideOutputInfo& other : node.side_outputs) {
+    if (other.name == slot.name) env.AddError("two side outputs '" + slot.name + "' in one function");
+  }
+  node.side_outputs.push_back({slot.name, slot.type});
+  node.outputs.push_back(slot.factory);
+}
+
+// A node of a function: with its side outputs, in order of declaration.
+template <class Out, class Fn, class Make>
+LogicalNode MakeFunctionNode(Environment& env, std::string kind, const Fn& fn, Make make) {
+  LogicalNode node = MakeNode<Out>(std::move(kind), std::move(make));
+  for (const auto& slot : SideOutputsOf(fn)) AddSideOutput(env, node, *slot);
+  return node;
+}
+
 // Only what an element of a broadcast stream writes is alike in all subtasks.
 inline void RefuseBroadcastState(Environment& env, const LogicalNode& node) {
   for (const StateInfo& state : node.states) {
@@ -118,9 +133,6 @@ class SinkHandle {
   Environment* env_;
   int node_;
 };
-
-template <class K, class T, class KeyOf>
-class WindowedStream;
 
 template <class T>
 class DataStream {
@@ -182,8 +194,25 @@ class DataStream {
   DataStream<Malformed> malformed() {
     if (flat_map_settings_ == nullptr || flat_map_settings_->on_error != OnError::kSideOutput) {
       env_->AddError("malformed() needs flat_map(...).on_error(side_output) directly before it");
+      return DataStream<Malformed>(*env_, {{from_.front().node}});
     }
-    return DataStream<Malformed>(*env_, {{from_.front().node, kMalformedOutput}});
+    return side_output<Malformed>(kMalformedName);
+  }
+  // What the function before emitted into its member SideOutput<U> of that name.
+  template <class U>
+  DataStream<U> side_output(const std::string& name) {
+    const LogicalNode& node = Node();
+    for (size_t i = 0; i < node.side_outputs.size(); ++i) {
+      const SideOutputInfo& side = node.side_outputs[i];
+      if (side.name != name) continue;
+      if (side.type != Serde<U>::TypeName()) {
+        env_->AddError("side output '" + name + "' of operator '" + node.name + "' is of " + side.type + ", not of " +
+                       Serde<U>::TypeName());
+      }
+      return DataStream<U>(*env_, {{from_.front().node, static_cast<int>(i) + 1}});
+    }
+    env_->AddError("operator '" + node.name + "' has no side output '" + name + "'" + SideOutputNames(node));
+    return DataStream<U>(*env_, {{from_.front().node}});
   }
 
   // Fn takes (const T&, ProcessContext&, Collector<Out>&).
@@ -231,6 +260,12 @@ class DataStream {
     return KeyedStream<K, T, KeyOf>(*env_, Repartition(Partitioning::kHash, HashEdge<T, K>(key_of)).from_, key_of);
   }
 
+  // ---- windows over the whole stream, in one subtask (windows.h) ----
+  template <class Assigner>
+  auto window_all(Assigner assigner) const;
+  auto count_window_all(int64_t size) const;
+  auto count_window_all(int64_t size, int64_t slide) const;
+
   // ---- the end ----
   template <class Sink>
   SinkHandle sink(std::string name, Sink sink) {
@@ -273,10 +308,16 @@ class DataStream {
 
   LogicalNode& Node() { return env_->graph().nodes[from_.front().node]; }
 
+  static std::string SideOutputNames(const LogicalNode& node) {
+    std::string names;
+    for (const SideOutputInfo& side : node.side_outputs) names += (names.empty() ? "" : ", ") + side.name;
+    return names.empty() ? ": it has none" : ": it has " + names;
+  }
+
   // fn may declare lists; it needs a uid then.
   template <class Out, class Fn, class Make>
   DataStream<Out> Add(std::string kind, const Fn& fn, Make make) {
-    LogicalNode node = detail::MakeNode<Out>(std::move(kind), std::move(make));
+    LogicalNode node = detail::MakeFunctionNode<Out>(*env_, std::move(kind), fn, std::move(make));
     node.states = PlainStatesOf(fn);
     detail::RefuseBroadcastState(*env_, node);
     const int id = env_->AddNode(std::move(node)).id;
@@ -289,7 +330,8 @@ class DataStream {
     auto settings = std::make_shared<FlatMapSettings>();
     DataStream<Out> out = Add<Out>(
         "flat_map", fn, [fn, settings] { return std::make_unique<FlatMapOperator<T, Out, Fn>>(fn, settings); });
-    env_->graph().nodes[out.from_.front().node].outputs.push_back(MakeOutputFactory<Malformed>());
+    detail::AddSideOutput(*env_, env_->graph().nodes[out.from_.front().node],
+                          *SideSlot<Malformed>::Make(kMalformedName));
     out.flat_map_settings_ = std::move(settings);
     return out;
   }
@@ -314,10 +356,13 @@ class KeyedStream {
   KeyedStream(Environment& env, std::vector<detail::Upstream<T>> from, KeyOf key_of)
       : env_(&env), from_(std::move(from)), key_of_(std::move(key_of)) {}
 
-  WindowedStream<K, T, KeyOf> window(TumblingWindow window) const {
-    if (window.size_ms <= 0) env_->AddError("a window's size must be above 0 ms");
-    return WindowedStream<K, T, KeyOf>(*this, window);
-  }
+  // ---- windows (windows.h) ----
+  // tumbling, sliding, session or global.
+  template <class Assigner>
+  auto window(Assigner assigner) const;
+  // Of so many records; with a slide, of the last `size` records at every slide-th one.
+  auto count_window(int64_t size) const;
+  auto count_window(int64_t size, int64_t slide) const;
 
   // Fn takes (const T&, KeyedContext<K>&, Collector<Out>&) and may have states as members; uid is where they live.
   template <class Out, class Fn>
@@ -325,7 +370,7 @@ class KeyedStream {
     auto make = [fn, key_of = key_of_] {
       return std::make_unique<KeyedProcessOperator<T, K, KeyOf, Out, Fn>>(key_of, fn);
     };
-    LogicalNode node = detail::MakeNode<Out>("process", std::move(make));
+    LogicalNode node = detail::MakeFunctionNode<Out>(*env_, "process", fn, std::move(make));
     detail::DeclareStates<K, Out>(fn, node);
     detail::RefuseBroadcastState(*env_, node);
     return AddNode<Out>(std::move(uid), std::move(node));
@@ -359,39 +404,6 @@ class KeyedStream {
   KeyOf key_of_;
 };
 
-template <class K, class T, class KeyOf>
-class WindowedStream {
- public:
-  WindowedStream(KeyedStream<K, T, KeyOf> keyed, TumblingWindow window) : keyed_(std::move(keyed)), window_(window) {}
-
-  // Results are {key, start, end, value}. The uid is where the windows' state lives.
-  template <class Aggregate>
-  auto aggregate(std::string uid, Aggregate aggregate) const {
-    using Accumulator = typename Aggregate::Accumulator;
-    using Value = std::remove_cvref_t<decltype(aggregate.result(std::declval<const Accumulator&>()))>;
-    static_assert(!kIsView<Accumulator>, "penstock: an accumulator must own its bytes: keep a std::string, not a view");
-    using Op = TumblingWindowOperator<T, K, KeyOf, Aggregate, Value>;
-    auto make = [window = window_, key_of = keyed_.key_of(), aggregate] {
-      return std::make_unique<Op>(window, key_of, aggregate);
-    };
-    LogicalNode node = detail::MakeNode<WindowResult<K, Value>>("window", std::move(make));
-    node.description = "tumbling(" + std::to_string(window_.size_ms) + " ms) event time";
-    node.states = {{"windows", "window", Serde<K>::TypeName(), Serde<Accumulator>::TypeName(), 0,
-                    SchemaOf<K>().Encode(), SchemaOf<Accumulator>().Encode()}};
-    return keyed_.template AddNode<WindowResult<K, Value>>(std::move(uid), std::move(node));
-  }
-
-  // fn(const T&, const T&) → T.
-  template <class Fn>
-  auto reduce(std::string uid, Fn fn) const {
-    return aggregate(std::move(uid), detail::ReduceAggregate<T, Fn>{std::move(fn)});
-  }
-
- private:
-  KeyedStream<K, T, KeyOf> keyed_;
-  TumblingWindow window_;
-};
-
 template <class Source>
 DataStream<typename Source::Output> Environment::source(std::string name, Source source) {
   using T = typename Source::Output;
@@ -411,5 +423,6 @@ DataStream<typename Source::Output> Environment::source(std::string name, Source
 }  // namespace penstock
 
 #include <penstock/connected_streams.h>
+#include <penstock/windows.h>
 
 #endif  // PENSTOCK_STREAM_H_
