@@ -32,6 +32,16 @@ absl::StatusOr<Order> ParseOrder(const Bytes& line) {
   return Order{.customer = text.substr(0, comma), .time_ms = std::atoll(text.c_str() + comma + 1)};
 }
 
+struct Sort {
+  SideOutput<Order> large{"large"};
+
+  std::optional<Order> operator()(const Order& order) {
+    if (order.cents <= 100'000) return order;
+    large.emit(order);
+    return std::nullopt;
+  }
+};
+
 PENSTOCK_JOB("orders-per-customer", (Environment & env, const Args& args)) {
   env.source("orders", kafka::Source{.brokers = args["brokers"], .topics = {args.get("topic", "orders")}})
       .flat_map(ParseOrder)
@@ -91,6 +101,9 @@ void MalformedRecords(DataStream<Bytes> lines) {
   orders.malformed()
       .map([](const Malformed& malformed) { return malformed.reason + ": " + malformed.record; })
       .sink("malformed", print::Sink{});
+
+  auto usual = orders.flat_map(Sort{});
+  usual.side_output<Order>("large").sink("large ones", discard::Sink{});
   orders.sink("good", discard::Sink{});
 }
 
