@@ -13,6 +13,8 @@ class ProcessContext {
   TimestampMs timestamp() const { return timestamp_; }  // of the record at hand
   TimestampMs watermark() const { return watermark_; }
   Context& task() const { return *context_; }
+  // The record at hand came too late for what the function does: counted and sampled like those that windows drop.
+  void count_late() { context_->count_late(timestamp_); }
 
   void set_record(TimestampMs timestamp) { timestamp_ = timestamp; }
   void set_watermark(TimestampMs watermark) { watermark_ = watermark; }

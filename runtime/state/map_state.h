@@ -48,6 +48,11 @@ class MapState {
   }
   bool contains(const MK& key) const { return Find(key) != nullptr; }
   void put(const MK& key, MV value) { table().Put(Slot(), key, std::move(value), ExpiresMs()); }
+  // The value itself, made when there is none.
+  MV& mutable_value(const MK& key) {
+    if (const auto* item = Find(key); item == nullptr) table().Remove(Slot(), key);  // an expired one begins anew
+    return table().Edit(Slot(), key, ExpiresMs());
+  }
   void remove(const MK& key) { table().Remove(Slot(), key); }
   void clear() { table().Clear(Slot()); }
   // fn(const MK&, const MV&) for each entry, in order of the map's keys. fn must not change this map.
@@ -60,6 +65,38 @@ class MapState {
       if (RenewsOnRead()) read.push_back(key);
     }
     for (const MK& key : read) table().Renew(Slot(), key, ExpiresMs());
+  }
+  // Of those with from <= key <= to. fn must not change this map.
+  template <class Fn>
+  void for_each_between(const MK& from, const MK& to, Fn&& fn) const {
+    const auto& items = table().items(Slot());
+    for (auto it = items.lower_bound(from); it != items.end() && !(to < it->first); ++it) {
+      if (!Expired(it->second)) fn(it->first, it->second.value);
+    }
+  }
+  // The smallest key there is, or none.
+  std::optional<MK> first_key() const {
+    for (const auto& [key, item] : table().items(Slot())) {
+      if (!Expired(item)) return key;
+    }
+    return std::nullopt;
+  }
+  // The largest key that is not above `key`, or none.
+  std::optional<MK> last_key_up_to(const MK& key) const {
+    const auto& items = table().items(Slot());
+    for (auto it = items.upper_bound(key); it != items.begin();) {
+      if (!Expired((--it)->second)) return it->first;
+    }
+    return std::nullopt;
+  }
+  // Removes those with keys up to `key`.
+  void remove_up_to(const MK& key) {
+    Table& own = table();
+    const uint32_t slot = Slot();
+    for (auto it = own.items(slot).begin(); it != own.items(slot).end() && !(key < it->first);) {
+      const MK gone = (it++)->first;
+      own.Remove(slot, gone);
+    }
   }
   bool empty() const { return size() == 0; }
   size_t size() const {

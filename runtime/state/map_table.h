@@ -50,6 +50,13 @@ class MapTable final : public TableBase {
     item.expires_ms = expires_ms;
     MarkDirty(slot, map_key, item);
   }
+  // To be changed; made when there is none.
+  MV& Edit(uint32_t slot, const MK& map_key, int64_t expires_ms) {
+    Item& item = slab_.at(slot).items[map_key];
+    item.expires_ms = expires_ms;
+    MarkDirty(slot, map_key, item);
+    return item.value;
+  }
   void Renew(uint32_t slot, const MK& map_key, int64_t expires_ms) {
     Item& item = slab_.at(slot).items.at(map_key);
     item.expires_ms = expires_ms;

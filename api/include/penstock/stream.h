@@ -42,6 +42,8 @@ template <class K, class T, class KeyOf, class Element>
 class KeyedBroadcastStreams;
 template <class K, class First, class KeyOfFirst, class Second, class KeyOfSecond>
 class KeyedConnectedStreams;
+template <class K, class T>
+struct Ranked;
 
 namespace detail {
 
@@ -385,6 +387,20 @@ class KeyedStream {
   KeyedConnectedStreams<K, T, KeyOf, U, KeyOfU> connect(const KeyedStream<K, U, KeyOfU>& other) const {
     return KeyedConnectedStreams<K, T, KeyOf, U, KeyOfU>(*this, other);
   }
+  // Both streams are keyed alike. (joins.h)
+  template <class U, class KeyOfU>
+  auto interval_join(const KeyedStream<K, U, KeyOfU>& other) const;
+  template <class U, class KeyOfU>
+  auto temporal_join(const KeyedStream<K, U, KeyOfU>& versions) const;
+  template <class U, class KeyOfU>
+  auto join(const KeyedStream<K, U, KeyOfU>& other) const;
+
+  // ---- elements picked by key (joins.h) ----
+  // The first of each key; with a time to live, the first after that time.
+  DataStream<T> dedupe(std::string uid, Ttl ttl = {}) const;
+  // The best n: better(const T& a, const T& b) → a comes before b. Emits {key, rank, value} for each rank that changes.
+  template <class Better>
+  DataStream<Ranked<K, T>> top(std::string uid, int64_t n, Better better, Ttl ttl = {}) const;
 
   template <class Out>
   DataStream<Out> AddNode(std::string uid, LogicalNode node) const {
@@ -423,6 +439,7 @@ DataStream<typename Source::Output> Environment::source(std::string name, Source
 }  // namespace penstock
 
 #include <penstock/connected_streams.h>
+#include <penstock/joins.h>
 #include <penstock/windows.h>
 
 #endif  // PENSTOCK_STREAM_H_
