@@ -89,6 +89,8 @@ class KeyedOperator : public Base, public KeyedRows<K>, public TimerCounts {
       call(key);
     });
   }
+  // The earliest event-time timer, though it is not due; false: there is none.
+  bool FireEarliest() requires HasOnTimer<Fn, K, Out> { return FireNext(timers_->event, kMaxWatermark); }
   // Of the record or timer at hand.
   void SetTime(TimestampMs timestamp) {
     keyed_context_->set_record(timestamp);
@@ -107,19 +109,24 @@ class KeyedOperator : public Base, public KeyedRows<K>, public TimerCounts {
   // One slice; true when nothing more is due.
   bool FireDue(TimerTable& timers, TimestampMs now) requires HasOnTimer<Fn, K, Out> {
     for (int i = 0; i < kFireSliceRows; ++i) {
-      const std::optional<TimerTable::Timer> timer = timers.TakeDue(now);
-      if (!timer) return true;
-      K key{};
-      ByteReader in(timer->key);
-      if (!Serde<K>::Read(in, key)) {
-        this->context_->Fail(absl::DataLossError("the key of a timer does not decode"));
-        return true;
-      }
-      SetTime(timer->time_ms);
-      CallUser(this->context_,
-               [&] { WithKey(key, [&] { fn_->on_timer(timer->time_ms, *keyed_context_, collector_); }); });
+      if (!FireNext(timers, now)) return true;
     }
     return !timers.HasDue(now);
+  }
+  // The earliest that is due; false: there is none.
+  bool FireNext(TimerTable& timers, TimestampMs now) requires HasOnTimer<Fn, K, Out> {
+    const std::optional<TimerTable::Timer> timer = timers.TakeDue(now);
+    if (!timer) return false;
+    K key{};
+    ByteReader in(timer->key);
+    if (!Serde<K>::Read(in, key)) {
+      this->context_->Fail(absl::DataLossError("the key of a timer does not decode"));
+      return false;
+    }
+    SetTime(timer->time_ms);
+    CallUser(this->context_,
+             [&] { WithKey(key, [&] { fn_->on_timer(timer->time_ms, *keyed_context_, collector_); }); });
+    return true;
   }
 
  protected:

@@ -20,11 +20,11 @@ struct Sum {
   void merge(int64_t& into, const int64_t& from) const { into += from; }
   int64_t result(const int64_t& sum) const { return sum; }
 };
-using Results = std::vector<WindowResult<int, int64_t>>;
 
-std::vector<int64_t> ValuesOf(const Results& results) {
+template <class Result>
+std::vector<int64_t> ValuesOf(const std::vector<Result>& results) {
   std::vector<int64_t> values;
-  for (const auto& result : results) values.push_back(result.value);
+  for (const Result& result : results) values.push_back(result.value);
   return values;
 }
 
@@ -310,6 +310,61 @@ TEST_CASE("What is wrong with windows is refused when the graph is built, all at
     INFO(error);
     CHECK_THAT(error, Catch::Contains(part));
   }
+}
+
+TEST_CASE("suppress holds a window's results back until it is closed, and lets the last one out", "[windows]") {
+  Harness<Hit> harness;
+  auto updates = harness.input()
+                     .key_by(&Hit::key)
+                     .window(tumbling(milliseconds(100)))
+                     .trigger(every_records(1))
+                     .allowed_lateness(milliseconds(50))
+                     .aggregate("sums", Sum{});
+  auto last = harness.output(updates.suppress("last", until_window_closes(milliseconds(50))));
+  auto all = harness.output(updates);
+  harness.push({1, 1}, 10);
+  harness.push({2, 2}, 20);
+  harness.push({1, 4}, 130);
+  harness.watermark(100);
+  harness.push({1, 8}, 30);
+  CHECK(all.values().size() == 4);
+  CHECK(last.values().empty());
+  harness.watermark(148);
+  CHECK(last.values().empty());
+  harness.watermark(149);
+  CHECK(ValuesOf(last.values()) == std::vector<int64_t>{2, 9});  // one time, in order of key groups
+  CHECK(last.records()[0].timestamp == 99);
+  harness.finish();
+  CHECK(ValuesOf(last.values()) == std::vector<int64_t>{2, 9, 4});
+}
+
+TEST_CASE("suppress that is full fails the job, or tells early", "[windows]") {
+  for (const bool early : {false, true}) {
+    Harness<Hit> harness;
+    auto results = harness.input().key_by(&Hit::key).window(tumbling(milliseconds(10))).trigger(every_records(1));
+    const auto policy = until_window_closes().max_records(2).on_overflow(early ? emit_early : fail_when_full);
+    auto last = harness.output(results.aggregate("sums", Sum{}).suppress("last", policy));
+    harness.push({1, 1}, 25);
+    harness.push({2, 2}, 15);
+    harness.push({1, 3}, 26);  // of a window it holds
+    CHECK(harness.failure().ok());
+    harness.push({3, 4}, 35);
+    if (early) {
+      CHECK(ValuesOf(last.values()) == std::vector<int64_t>{2});
+      harness.watermark(100);
+      CHECK(ValuesOf(last.values()) == std::vector<int64_t>{2, 4, 4});
+    } else {
+      CHECK_THAT(std::string(harness.failure().message()), Catch::Contains("suppress holds 3 results"));
+    }
+  }
+}
+
+TEST_CASE("suppress of windows over the whole stream, bounded by bytes", "[windows]") {
+  Harness<Hit> harness;
+  auto sums = harness.input().window_all(tumbling(milliseconds(10))).trigger(every_records(1)).aggregate("s", Sum{});
+  auto last = harness.output(sums.suppress("last", until_window_closes().max_bytes(60).on_overflow(emit_early)));
+  for (int i = 0; i < 4; ++i) harness.push({1, i}, 10 * i);
+  CHECK(ValuesOf(last.values()) == std::vector<int64_t>{0, 1});
 }
 
 TEST_CASE("A record without a timestamp fails an event-time window", "[windows]") {

@@ -82,7 +82,7 @@ class DiskFull(SystemTest):
         self.cluster.stop()
 
     def test_of_the_local_state(self):
-        count = 40_000
+        count = 80_000
         job = self.submit(count, "--pad", "4000", **{
             "state.backend.local-dir": self.disk.folder, "execution.checkpointing.interval": "1 s"})
         self.await_completed(job, 3)

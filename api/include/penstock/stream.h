@@ -44,6 +44,7 @@ template <class K, class First, class KeyOfFirst, class Second, class KeyOfSecon
 class KeyedConnectedStreams;
 template <class K, class T>
 struct Ranked;
+struct UntilWindowCloses;
 
 namespace detail {
 
@@ -267,6 +268,9 @@ class DataStream {
   auto window_all(Assigner assigner) const;
   auto count_window_all(int64_t size) const;
   auto count_window_all(int64_t size, int64_t slide) const;
+
+  // Of a window's results only the last one, once the window is closed: suppress("last", until_window_closes(1min)).
+  DataStream suppress(std::string uid, UntilWindowCloses policy) const;
 
   // ---- the end ----
   template <class Sink>

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "runtime/operators/window/sliced_window.h"
+#include "runtime/operators/window/suppress.h"
 #include "runtime/operators/window/triggers.h"
 #include "runtime/operators/window/tumbling_window.h"
 #include "runtime/operators/window/window_functions.h"
@@ -225,6 +226,44 @@ auto MakeSlidingCount(const KeyedStream<K, T, KeyOf>& keyed, const CountWindow& 
 }
 
 }  // namespace detail
+
+namespace detail {
+
+template <class T>
+struct SuppressedOf {
+  static_assert(sizeof(T) == 0, "penstock: suppress takes what comes out of a window's reduce or aggregate");
+};
+template <class K, class V>
+struct SuppressedOf<WindowResult<K, V>> {
+  using Key = K;
+  using Value = V;
+};
+// The key of a window's result.
+template <class K>
+struct ResultKey {
+  template <class Result>
+  const K& operator()(const Result& result) const {
+    return result.key;
+  }
+};
+template <>
+struct ResultKey<NoKey> : ToNoKey {};
+
+}  // namespace detail
+
+template <class T>
+DataStream<T> DataStream<T>::suppress(std::string uid, UntilWindowCloses policy) const {
+  using K = typename detail::SuppressedOf<T>::Key;
+  using KeyOf = detail::ResultKey<K>;
+  if (std::string error = policy.Check(); !error.empty()) env_->AddError("suppress '" + uid + "': " + error);
+  const auto keyed = key_by(KeyOf{});
+  LogicalNode node = detail::MakeNode<T>(
+      "suppress", [policy] { return std::make_unique<SuppressOperator<K, T, KeyOf>>(KeyOf{}, policy); });
+  detail::DeclareStates<K, T>(SuppressFunction<K, T>(policy), node);
+  node.description = policy.Describe();
+  if (std::is_same_v<K, NoKey>) node.parallelism = node.parallelism_max = 1;
+  return keyed.template AddNode<T>(std::move(uid), std::move(node));
+}
 
 template <class K, class T, class KeyOf>
 template <class Assigner>
