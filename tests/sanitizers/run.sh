@@ -16,6 +16,7 @@ else
   select=(-LE '^(broker|long)$')
   if [ "$preset" = tsan ]; then select=(-LE '^(broker|long|no_tsan)$'); fi
 fi
+mkdir -p build
 cmake --preset "$preset" >"build/$preset.log" 2>&1 || { cat "build/$preset.log" >&2; exit 1; }
 cmake --build "build/$preset" -j "$(nproc)" --target "$target" >"build/$preset.log" 2>&1 || {
   grep -v '^\[' "build/$preset.log" >&2
