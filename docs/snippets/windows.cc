@@ -100,4 +100,11 @@ PENSTOCK_JOB("windows-of-clicks", (Environment & env, const Args&)) {
       .evictor(keep_newest(10min))
       .aggregate("last-ten-minutes", MeanDwell{})
       .sink("after each click", discard::Sink{});
+
+  by_user.window(tumbling(1h))
+      .trigger(every_event_time(1min))
+      .allowed_lateness(10min)
+      .aggregate("each-minute", Count{})
+      .suppress("last", until_window_closes(10min).max_records(100'000).on_overflow(emit_early))
+      .sink("once an hour", discard::Sink{});
 }

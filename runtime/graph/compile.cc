@@ -51,6 +51,7 @@ class Compiler {
 
  private:
   int ParallelismOf(const LogicalNode& node) const {
+    if (node.parallelism_of >= 0) return ParallelismOf(logical_.nodes[node.parallelism_of]);
     return node.parallelism > 0 ? node.parallelism : options_.parallelism;
   }
 

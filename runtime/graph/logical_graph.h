@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ struct OperatorFactory;
 struct OutputFactory;
 struct EdgeFactory;
 class SinkAdmin;
+struct LogicalGraph;
 
 enum class Partitioning { kForward, kHash, kRebalance, kBroadcast, kCustom };
 const char* PartitioningName(Partitioning partitioning);
@@ -42,6 +44,7 @@ struct StateInfo {
 struct SideOutputInfo {
   std::string name;
   std::string type;
+  std::function<void(LogicalGraph&)> on_read;  // when the job reads it; none: nothing to be done
 };
 
 struct LogicalNode {
@@ -52,6 +55,7 @@ struct LogicalNode {
   std::string description;
   int parallelism = 0;      // 0: the job's default
   int parallelism_max = 0;  // 0: no limit of its own
+  int parallelism_of = -1;  // the node whose parallelism this one has, whatever that is set to; -1: its own
   std::string output_type;
   std::vector<StateInfo> states;
   bool has_timers = false;                      // of its keys

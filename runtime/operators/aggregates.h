@@ -35,6 +35,7 @@ namespace detail {
 template <class T, class Fn>
 struct ReduceAggregate {
   using Accumulator = std::optional<T>;
+  static constexpr bool kCombines = false;  // before a shuffle
   Fn fn;
   void add(std::optional<T>& so_far, const T& value) const {
     if (so_far.has_value()) {

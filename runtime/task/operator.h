@@ -38,7 +38,7 @@ class OperatorContext : public Context {
   virtual void charge_state(int64_t delta_bytes) = 0;
   // Tells the chain which operator's user code is failing; called on the way of an exception.
   virtual void NoteFailingOperator() = 0;
-  virtual void count_late(TimestampMs timestamp) = 0;
+  virtual void count_late(TimestampMs timestamp, int64_t records = 1) = 0;
   // What crosses the job's border counts as the task's input or output: records of a source, records of a sink.
   virtual Counter& source_records() = 0;
   virtual Counter& sink_records() = 0;
@@ -67,6 +67,8 @@ class Operator {
   virtual void Continue() {}  // user
   // Between records: after each source batch and at the automatic watermark interval. now_ms is monotonic.
   virtual void OnTick(int64_t now_ms) { (void)now_ms; }
+  // Between records: the input has run dry, or the buffer timeout is over. Emit what was held back to make it smaller.
+  virtual void Flush() {}  // user
   // All input has ended: emit what is left. Waits like any emission.
   virtual absl::Status Finish() { return absl::OkStatus(); }  // user
   virtual void Close() {}                                     // user

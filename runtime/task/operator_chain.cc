@@ -68,8 +68,8 @@ class ChainOperatorContext final : public OperatorContext {
   void NoteFailingOperator() override {
     if (chain_.failing_operator_.empty()) chain_.failing_operator_ = name_;
   }
-  void count_late(TimestampMs timestamp) override {
-    chain_.late_.Add();
+  void count_late(TimestampMs timestamp, int64_t records) override {
+    chain_.late_.Add(records);
     if (chain_.MayLogSample()) log_warn(fmt::format("dropped a late record of event time {} ms", timestamp));
   }
   Counter& source_records() override { return chain_.records_in_; }
@@ -209,6 +209,10 @@ void OperatorChain::ContinuePending() {
     operators_[i - 1]->Continue();
     return;
   }
+}
+
+void OperatorChain::Flush() {
+  for (const auto& op : operators_) op->Flush();
 }
 
 void OperatorChain::OnTick(int64_t now_ms) {

@@ -48,6 +48,7 @@ class OperatorChain {
   // One slice of the furthest pending fire downstream.
   void ContinuePending();
   void OnTick(int64_t now_ms);
+  void Flush();
   // At a barrier, in this order; the barrier goes downstream between them.
   absl::Status PrepareBarrier(const Barrier& barrier);
   absl::Status Snapshot(TaskSnapshot& snapshot);

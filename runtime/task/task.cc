@@ -303,6 +303,7 @@ void Task::WaitForInput() {
 
 void Task::Flush() {
   last_flush_ns_ = environment_.clock.MonotonicNs();
+  chain_.Flush();
   for (const auto& partition : partitions_) partition->Flush();
 }
 

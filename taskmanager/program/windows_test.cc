@@ -367,6 +367,67 @@ TEST_CASE("suppress of windows over the whole stream, bounded by bytes", "[windo
   CHECK(ValuesOf(last.values()) == std::vector<int64_t>{0, 1});
 }
 
+TEST_CASE("Aggregates that merge are aggregated before the shuffle", "[windows][once]") {
+  Harness<Hit> harness;
+  auto keyed = harness.input().key_by(&Hit::key);
+  auto sums = harness.output(keyed.window(tumbling(milliseconds(100))).aggregate("sums", Sum{}));
+  auto rolling = harness.output(keyed.window(sliding(milliseconds(100), milliseconds(10))).aggregate("rolling", Sum{}));
+  auto plain = harness.output(keyed.window(tumbling(milliseconds(100))).without_combining().aggregate("plain", Sum{}));
+  int64_t sum = 0;
+  for (int i = 0; i < 1'000; ++i) {
+    harness.push({i % 4 == 0 ? i % 7 : 1, i}, i % 100);
+    sum += i;
+  }
+  CHECK(harness.metric("combine for sums.combined_parts") == 0);
+  harness.watermark(99);
+  CHECK(harness.metric("combine for sums.combined_records") == 1'000);
+  CHECK(harness.metric("combine for sums.combined_parts") == 7);
+  CHECK(harness.metric("combine for rolling.combined_parts") <= 70);
+  CHECK(harness.metric("combine for plain.combined_records") == 0);
+  int64_t found = 0;
+  for (const int64_t value : ValuesOf(sums.values())) found += value;
+  CHECK(found == sum);
+  CHECK(ValuesOf(sums.values()) == ValuesOf(plain.values()));
+}
+
+TEST_CASE("Nothing is combined where the late records are read, nor by reduce", "[windows][once]") {
+  Harness<Hit> harness;
+  auto keyed = harness.input().key_by(&Hit::key);
+  auto sums = keyed.window(tumbling(milliseconds(100))).aggregate("sums", Sum{});
+  auto late = harness.output(sums.side_output<Hit>("late"));
+  auto out = harness.output(sums);
+  auto largest = harness.output(keyed.window(tumbling(milliseconds(100))).reduce("max", [](const Hit& a, const Hit& b) {
+    return a.value > b.value ? a : b;
+  }));
+  harness.push({1, 1}, 10);
+  harness.push({1, 2}, 20);
+  harness.watermark(99);
+  harness.push({1, 4}, 30);
+  CHECK(harness.metric("combine for sums.combined_records") == 0);
+  CHECK(ValuesOf(out.values()) == std::vector<int64_t>{3});
+  CHECK(late.values().size() == 1);
+  CHECK(largest.values().size() == 1);
+}
+
+TEST_CASE("Combining rests where keys hardly repeat, and is tried again", "[windows]") {
+  CombineTrial trial;
+  const auto run = [&](int64_t records, int64_t parts_of_hundred) {
+    int64_t combined = 0;
+    for (int64_t i = 0; i < records; ++i) {
+      if (!trial.Take()) continue;
+      ++combined;
+      if (combined % 100 == 0) trial.Judge(100, parts_of_hundred);
+    }
+    return combined;
+  };
+  CHECK(run(100'000, 10) == 100'000);
+  const int64_t tried = run(1'000'000, 100);
+  CHECK(tried > 2 * kCombineTrialRecords);
+  CHECK(tried < 8 * kCombineTrialRecords);  // each rest is twice as long
+  run(2 * kCombineRestRecordsMax, 10);      // the rest is over, and it pays again
+  CHECK(run(100'000, 10) == 100'000);
+}
+
 TEST_CASE("A record without a timestamp fails an event-time window", "[windows]") {
   Harness<Hit> harness;
   harness.output(harness.input().key_by(&Hit::key).window(session(milliseconds(5))).aggregate("s", Sum{}));

@@ -212,6 +212,7 @@ class DataStream {
         env_->AddError("side output '" + name + "' of operator '" + node.name + "' is of " + side.type + ", not of " +
                        Serde<U>::TypeName());
       }
+      if (side.on_read) side.on_read(env_->graph());
       return DataStream<U>(*env_, {{from_.front().node, static_cast<int>(i) + 1}});
     }
     env_->AddError("operator '" + node.name + "' has no side output '" + name + "'" + SideOutputNames(node));

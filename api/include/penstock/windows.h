@@ -15,6 +15,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "runtime/operators/combine.h"
 #include "runtime/operators/window/sliced_window.h"
 #include "runtime/operators/window/suppress.h"
 #include "runtime/operators/window/triggers.h"
@@ -42,6 +43,13 @@ inline constexpr bool kIsSliding = false;
 template <TimeDomain kTime>
 inline constexpr bool kIsSliding<SlidingWindow<kTime>> = true;
 
+// Whether records may be aggregated before the shuffle.
+template <class Aggregate>
+constexpr bool Combines() {
+  if constexpr (requires { Aggregate::kCombines; }) return Aggregate::kCombines;
+  return MergesAccumulators<Aggregate>;
+}
+
 // The per-key and per-window states of a window function, and its side outputs.
 template <class T, class Out, class K, class Fn, class Make>
 LogicalNode MakeWindowNode(Environment& env, const Fn& fn, Make make) {
@@ -66,6 +74,7 @@ class WindowedStream {
     Trigger trigger{};
     Evictor evictor{};
     int64_t lateness_ms = 0;
+    bool combines = true;
     std::string error;  // in what was asked for
   };
   WindowedStream(KeyedStream<K, T, KeyOf> keyed, Settings settings)
@@ -96,6 +105,13 @@ class WindowedStream {
       error = "lateness is allowed in windows of event time only: nothing is late in " + settings_.assigner.Describe();
     }
     return With<Trigger, Evictor, true>(settings_.trigger, settings_.evictor, lateness.count(), std::move(error));
+  }
+
+  // Aggregates that merge are aggregated before the shuffle, too, unless this is said (docs/windows.md).
+  WindowedStream without_combining() const {
+    WindowedStream changed = *this;
+    changed.settings_.combines = false;
+    return changed;
   }
 
   // ---- what comes out of it; the uid is where its state lives ----
@@ -137,7 +153,8 @@ class WindowedStream {
   auto With(OtherTrigger trigger, OtherEvictor evictor, int64_t lateness_ms, std::string error) const {
     using Other = WindowedStream<K, T, KeyOf, Assigner, OtherTrigger, OtherEvictor, kOtherLateness>;
     if (!settings_.error.empty()) error = error.empty() ? settings_.error : settings_.error + "; " + error;
-    return Other(keyed_, {settings_.assigner, std::move(trigger), std::move(evictor), lateness_ms, std::move(error)});
+    return Other(keyed_, {settings_.assigner, std::move(trigger), std::move(evictor), lateness_ms, settings_.combines,
+                          std::move(error)});
   }
 
   template <class Out, class Aggregate, class Then>
@@ -153,28 +170,66 @@ class WindowedStream {
       constexpr bool kPlain = std::is_same_v<Trigger, EndTrigger> && !kLateness;
       static_assert(!Assigner::kMerging || Function::kMerges,
                     "penstock: sessions merge: the aggregate needs merge(Accumulator& into, const Accumulator& from)");
+      using In = std::conditional_t<detail::Combines<Aggregate>() && Assigner::kDomain == TimeDomain::kEvent,
+                                    Combined<T, K, Accumulator>, T>;
       if constexpr (kPlain && detail::kIsTumbling<Assigner>) {
-        using Op = TumblingWindowOperator<T, K, KeyOf, Assigner, Function, Out>;
-        return AddPlain<Op, Out>(std::move(uid), std::move(function),
-                                 {detail::TableState<K, Accumulator>("windows", kWindowKind)});
+        using Op = TumblingWindowOperator<In, T, K, KeyOf, Assigner, Function, Out>;
+        return AddPlain<Op, In, Out>(std::move(uid), std::move(function),
+                                     {detail::TableState<K, Accumulator>("windows", kWindowKind)});
       } else if constexpr (kPlain && detail::kIsSliding<Assigner> && Function::kMerges) {
-        using Op = SlicedWindowOperator<T, K, KeyOf, Assigner, Function, Out>;
-        return AddPlain<Op, Out>(std::move(uid), std::move(function),
-                                 {detail::TableState<K, SliceQueue<Accumulator>>("slices", kSlicesKind),
-                                  detail::TableState<K, uint8_t>("fires", "fires")});
+        using Op = SlicedWindowOperator<In, T, K, KeyOf, Assigner, Function, Out>;
+        return AddPlain<Op, In, Out>(std::move(uid), std::move(function),
+                                     {detail::TableState<K, SliceQueue<Accumulator>>("slices", kSlicesKind),
+                                      detail::TableState<K, uint8_t>("fires", "fires")});
       } else {
         return AddGeneral<Out>(std::move(uid), std::move(function));
       }
     }
   }
-  template <class Op, class Out, class Function>
+  template <class Op, class In, class Out, class Function>
   DataStream<Out> AddPlain(std::string uid, Function function, std::vector<StateInfo> tables) const {
     auto make = [window = settings_.assigner, key_of = keyed_.key_of(), function] {
       return std::make_unique<Op>(window, key_of, function);
     };
     LogicalNode node = detail::MakeWindowNode<T, Out, K>(keyed_.environment(), function, std::move(make));
     node.states.insert(node.states.end(), tables.begin(), tables.end());
-    return AddNode<Out>(std::move(uid), std::move(node));
+    if constexpr (std::is_same_v<In, T>) {
+      return AddNode<Out>(std::move(uid), std::move(node));
+    } else {
+      return AddCombined<In, Out>(std::move(uid), function.aggregate, std::move(node));
+    }
+  }
+  // One combining operator behind each of the streams that come together here, chained to it.
+  template <class In, class Out, class Aggregate>
+  DataStream<Out> AddCombined(std::string uid, Aggregate aggregate, LogicalNode node) const {
+    using Accumulator = typename Aggregate::Accumulator;
+    using Key = CombinedKey<T, K, Accumulator, KeyOf>;
+    Environment& env = keyed_.environment();
+    std::vector<detail::Upstream<In>> combined;
+    const auto enabled = std::make_shared<bool>(settings_.combines);
+    std::vector<int> combine_nodes;
+    for (const detail::Upstream<T>& up : keyed_.upstreams()) {
+      const auto slice_end = [window = settings_.assigner](TimestampMs time) { return window.SliceEndOf(time); };
+      using Op = CombineOperator<T, K, KeyOf, Aggregate, std::remove_const_t<decltype(slice_end)>>;
+      LogicalNode combine = detail::MakeNode<In>("combine", [key_of = keyed_.key_of(), aggregate, slice_end, enabled] {
+        return std::make_unique<Op>(key_of, aggregate, slice_end, *enabled);
+      });
+      combine.name = "combine for " + uid;
+      combine.description = settings_.combines ? "aggregates before the shuffle" : "off: without_combining()";
+      combine.parallelism_of = up.node;
+      const int id = env.AddNode(std::move(combine)).id;
+      combine_nodes.push_back(id);
+      detail::Connect<T>(env, {{up.node, up.output}}, id);
+      combined.push_back({id, kMainOutput, Partitioning::kHash, HashEdge<In, K>(Key{keyed_.key_of()})});
+    }
+    // A part that turns out to be late (its producer was idle) cannot be taken apart again.
+    node.side_outputs.back().on_read = [enabled, combine_nodes](LogicalGraph& graph) {
+      if (!std::exchange(*enabled, false)) return;
+      for (const int id : combine_nodes) graph.nodes[id].description = "off: the late records are read";
+    };
+    FillNode(uid, node);
+    return KeyedStream<K, In, Key>(env, std::move(combined), Key{keyed_.key_of()})
+        .template AddNode<Out>(std::move(uid), std::move(node));
   }
   template <class Out, class Function>
   DataStream<Out> AddGeneral(std::string uid, Function function) const {
@@ -190,12 +245,14 @@ class WindowedStream {
   }
   template <class Out>
   DataStream<Out> AddNode(std::string uid, LogicalNode node) const {
-    Environment& env = keyed_.environment();
-    if (!settings_.error.empty()) env.AddError("window '" + uid + "': " + settings_.error);
+    FillNode(uid, node);
+    return keyed_.template AddNode<Out>(std::move(uid), std::move(node));
+  }
+  void FillNode(const std::string& uid, LogicalNode& node) const {
+    if (!settings_.error.empty()) keyed_.environment().AddError("window '" + uid + "': " + settings_.error);
     node.description = settings_.assigner.Describe();
     if (settings_.lateness_ms > 0) node.description += ", lateness " + detail::Ms(settings_.lateness_ms);
     if (std::is_same_v<K, NoKey>) node.parallelism = node.parallelism_max = 1;
-    return keyed_.template AddNode<Out>(std::move(uid), std::move(node));
   }
 
   KeyedStream<K, T, KeyOf> keyed_;

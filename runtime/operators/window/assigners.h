@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,6 +43,8 @@ struct TumblingWindow {
   TumblingWindow<TimeDomain::kProcessing> processing_time() const { return {size_ms, offset_ms}; }
 
   TimestampMs EndOf(TimestampMs time) const { return detail::SlotEnd(time, size_ms, offset_ms); }
+  // Of the longest stretch of time that lies in the same windows.
+  TimestampMs SliceEndOf(TimestampMs time) const { return EndOf(time); }
   template <class T>
   void Assign(const T&, TimestampMs time, std::vector<TimeWindow>& windows) const {
     const TimestampMs end = EndOf(time);
@@ -63,6 +66,9 @@ struct SlidingWindow {
 
   SlidingWindow<TimeDomain::kProcessing> processing_time() const { return {size_ms, slide_ms, offset_ms}; }
 
+  int64_t slice_ms() const { return std::gcd(size_ms, slide_ms); }
+  // Of the longest stretch of time that lies in the same windows.
+  TimestampMs SliceEndOf(TimestampMs time) const { return detail::SlotEnd(time, slice_ms(), offset_ms % slice_ms()); }
   // The first window that ends after `time`.
   TimestampMs FirstEndAfter(TimestampMs time) const {
     return detail::SlotEnd(time, slide_ms, (offset_ms + size_ms) % slide_ms);

@@ -8,8 +8,8 @@
 #define PENSTOCK_RUNTIME_OPERATORS_WINDOW_SLICED_WINDOW_H_
 
 #include <functional>
-#include <numeric>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "runtime/operators/keyed_function.h"
@@ -24,20 +24,17 @@ namespace penstock {
 
 inline constexpr char kSlicesKind[] = "slices of a key";
 
-// Fn: an AggregateFunction (window_functions.h).
-template <class In, class K, class KeyOf, class Assigner, class Fn, class Out>
+// Fn: an AggregateFunction (window_functions.h). In: T, or what a CombineOperator (combine.h) makes of it.
+template <class In, class T, class K, class KeyOf, class Assigner, class Fn, class Out>
 class SlicedWindowOperator final : public UnaryOperator<In, Out> {
+  static constexpr bool kCombined = !std::is_same_v<In, T>;
   static constexpr bool kEventTime = Assigner::kDomain == TimeDomain::kEvent;
   using Accumulator = typename Fn::Stored::value_type;
   using Queue = SliceQueue<Accumulator>;
 
  public:
   SlicedWindowOperator(Assigner window, KeyOf key_of, const Fn& prototype)
-      : window_(window),
-        slice_ms_(std::gcd(window.size_ms, window.slide_ms)),
-        key_of_(std::move(key_of)),
-        fn_(prototype),
-        collector_(nullptr) {}
+      : window_(window), key_of_(std::move(key_of)), fn_(prototype), collector_(nullptr) {}
 
   absl::Status Open(OperatorContext& context) override {
     this->context_ = &context;
@@ -61,31 +58,11 @@ class SlicedWindowOperator final : public UnaryOperator<In, Out> {
   }
 
   void OnRecord(const In& value, TimestampMs timestamp) override {
-    if (kEventTime && timestamp == kNoTimestamp) return FailWithoutTimestamp(*this->context_);
-    const TimestampMs time = kEventTime ? timestamp : backend_->clock().NowMs();
-    const TimestampMs end = detail::SlotEnd(time, slice_ms_, window_.offset_ms % slice_ms_);
-    TimestampMs fires_at = window_.FirstEndAfter(time);
-    if (kEventTime && fires_at - 1 <= watermark_) {
-      // The slice may belong to later windows that have not fired.
-      if (watermark_ < kMaxWatermark) fires_at = window_.FirstEndAfter(watermark_ + 1);
-      if (watermark_ == kMaxWatermark || fires_at - window_.size_ms > time) {
-        return late_.Emit(*this->context_, value, timestamp);
-      }
+    if constexpr (kCombined) {
+      value.part.has_value() ? TakePart(*value.part) : Take(*value.raw, timestamp);
+    } else {
+      Take(value, timestamp);
     }
-    backend_->MakeRoom();
-    CallUser(this->context_, [&] {
-      decltype(auto) key = std::invoke(key_of_, value);
-      const uint64_t hash = hasher_(key);
-      const uint32_t slot = slices_->FindOrInsert(hash, key);
-      Queue& queue = slices_->value(slot);
-      queue.AddTo(end, [&](Accumulator& accumulator) { fn_->aggregate.add(accumulator, value); });
-      if (fires_at < queue.fires_at) {
-        queue.fires_at = fires_at;
-        fires_->FindOrInsert(fires_at, hash, key);
-      }
-      slices_->MarkDirty(slot);
-    });
-    if (!backend_->status().ok()) this->context_->Fail(backend_->status());
   }
 
   void OnWatermark(TimestampMs watermark) override {
@@ -114,6 +91,53 @@ class SlicedWindowOperator final : public UnaryOperator<In, Out> {
   void Close() override { fn_.Close(); }
 
  private:
+  void Take(const T& value, TimestampMs timestamp) {
+    if (kEventTime && timestamp == kNoTimestamp) return FailWithoutTimestamp(*this->context_);
+    const TimestampMs time = kEventTime ? timestamp : backend_->clock().NowMs();
+    const std::optional<TimestampMs> fires_at = FiresAt(time);
+    if (!fires_at) return late_.Emit(*this->context_, value, timestamp);
+    backend_->MakeRoom();
+    CallUser(this->context_, [&] {
+      decltype(auto) key = std::invoke(key_of_, value);
+      AddTo(key, window_.SliceEndOf(time), *fires_at,
+            [&](Accumulator& accumulator) { fn_->aggregate.add(accumulator, value); });
+    });
+    if (!backend_->status().ok()) this->context_->Fail(backend_->status());
+  }
+  // Late only where its producer was idle while time went on: else it was sent before the watermark that makes it so.
+  template <class Part>
+  void TakePart(const Part& part) {
+    const std::optional<TimestampMs> fires_at = FiresAt(part.end - 1);
+    if (!fires_at) return this->context_->count_late(part.end - 1, part.records);
+    backend_->MakeRoom();
+    CallUser(this->context_, [&] {
+      AddTo(part.key, part.end, *fires_at,
+            [&](Accumulator& accumulator) { fn_->aggregate.merge(accumulator, part.value); });
+    });
+    if (!backend_->status().ok()) this->context_->Fail(backend_->status());
+  }
+  // When a window that takes a record of this time fires first; none: all have fired.
+  std::optional<TimestampMs> FiresAt(TimestampMs time) const {
+    const TimestampMs first = window_.FirstEndAfter(time);
+    if (!kEventTime || first - 1 > watermark_) return first;
+    // The slice may belong to later windows that have not fired.
+    if (watermark_ == kMaxWatermark) return std::nullopt;
+    const TimestampMs next = window_.FirstEndAfter(watermark_ + 1);
+    if (next - window_.size_ms > time) return std::nullopt;
+    return next;
+  }
+  template <class Key, class Add>
+  void AddTo(const Key& key, TimestampMs slice_end, TimestampMs fires_at, Add&& add) {
+    const uint64_t hash = hasher_(key);
+    const uint32_t slot = slices_->FindOrInsert(hash, key);
+    Queue& queue = slices_->value(slot);
+    queue.AddTo(slice_end, add);
+    if (fires_at < queue.fires_at) {
+      queue.fires_at = fires_at;
+      fires_->FindOrInsert(fires_at, hash, key);
+    }
+    slices_->MarkDirty(slot);
+  }
   bool FireIsDue() const { return !fires_->empty() && fires_->first_ns() - 1 <= fire_until_; }
 
   // The window of a key that ends at `end`.
@@ -154,11 +178,10 @@ class SlicedWindowOperator final : public UnaryOperator<In, Out> {
   }
 
   const Assigner window_;
-  const int64_t slice_ms_;
   const KeyOf key_of_;
   KeyedFunction<K, Fn> fn_;
   Collector<Out> collector_;
-  LateOutput<In> late_;
+  LateOutput<T> late_;
   WindowContext<K> window_context_;
   KeyHasher<K> hasher_;
   KeyedBackend* backend_ = nullptr;

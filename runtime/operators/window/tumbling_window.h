@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "runtime/operators/keyed_function.h"
@@ -22,9 +23,10 @@ namespace penstock {
 
 inline constexpr char kWindowKind[] = "window";
 
-// Fn: an AggregateFunction (window_functions.h).
-template <class In, class K, class KeyOf, class Assigner, class Fn, class Out>
+// Fn: an AggregateFunction (window_functions.h). In: T, or what a CombineOperator (combine.h) makes of it.
+template <class In, class T, class K, class KeyOf, class Assigner, class Fn, class Out>
 class TumblingWindowOperator final : public UnaryOperator<In, Out> {
+  static constexpr bool kCombined = !std::is_same_v<In, T>;
   static constexpr bool kEventTime = Assigner::kDomain == TimeDomain::kEvent;
   using Accumulator = typename Fn::Stored::value_type;
 
@@ -50,15 +52,11 @@ class TumblingWindowOperator final : public UnaryOperator<In, Out> {
   }
 
   void OnRecord(const In& value, TimestampMs timestamp) override {
-    if (kEventTime && timestamp == kNoTimestamp) return FailWithoutTimestamp(*this->context_);
-    const TimestampMs end = window_.EndOf(kEventTime ? timestamp : backend_->clock().NowMs());
-    if (kEventTime && end - 1 <= watermark_) return late_.Emit(*this->context_, value, timestamp);
-    backend_->MakeRoom();
-    CallUser(this->context_, [&] {
-      decltype(auto) key = std::invoke(key_of_, value);
-      fn_->aggregate.add(windows_->value(windows_->FindOrInsert(end, hasher_(key), key)), value);
-    });
-    if (!backend_->status().ok()) this->context_->Fail(backend_->status());
+    if constexpr (kCombined) {
+      value.part.has_value() ? TakePart(*value.part) : Take(*value.raw, timestamp);
+    } else {
+      Take(value, timestamp);
+    }
   }
 
   void OnWatermark(TimestampMs watermark) override {
@@ -87,6 +85,28 @@ class TumblingWindowOperator final : public UnaryOperator<In, Out> {
   void Close() override { fn_.Close(); }
 
  private:
+  void Take(const T& value, TimestampMs timestamp) {
+    if (kEventTime && timestamp == kNoTimestamp) return FailWithoutTimestamp(*this->context_);
+    const TimestampMs end = window_.EndOf(kEventTime ? timestamp : backend_->clock().NowMs());
+    if (kEventTime && end - 1 <= watermark_) return late_.Emit(*this->context_, value, timestamp);
+    backend_->MakeRoom();
+    CallUser(this->context_, [&] {
+      decltype(auto) key = std::invoke(key_of_, value);
+      fn_->aggregate.add(windows_->value(windows_->FindOrInsert(end, hasher_(key), key)), value);
+    });
+    if (!backend_->status().ok()) this->context_->Fail(backend_->status());
+  }
+
+  // Late only where its producer was idle while time went on: else it was sent before the watermark that makes it so.
+  template <class Part>
+  void TakePart(const Part& part) {
+    if (part.end - 1 <= watermark_) return this->context_->count_late(part.end - 1, part.records);
+    backend_->MakeRoom();
+    CallUser(this->context_, [&] {
+      fn_->aggregate.merge(windows_->value(windows_->FindOrInsert(part.end, hasher_(part.key), part.key)), part.value);
+    });
+    if (!backend_->status().ok()) this->context_->Fail(backend_->status());
+  }
   bool FireIsDue() const { return !windows_->empty() && windows_->first_ns() - 1 <= fire_until_; }
   void Fire(const K& key, TimestampMs end, const Accumulator& accumulator) {
     window_context_.set_key(&key);
@@ -103,7 +123,7 @@ class TumblingWindowOperator final : public UnaryOperator<In, Out> {
   const KeyOf key_of_;
   KeyedFunction<K, Fn> fn_;
   Collector<Out> collector_;
-  LateOutput<In> late_;
+  LateOutput<T> late_;
   WindowContext<K> window_context_;
   KeyHasher<K> hasher_;
   KeyedBackend* backend_ = nullptr;
