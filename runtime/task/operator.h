@@ -7,6 +7,7 @@
 #define PENSTOCK_RUNTIME_TASK_OPERATOR_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -43,6 +44,8 @@ class OperatorContext : public Context {
   virtual Counter& source_records() = 0;
   virtual Counter& sink_records() = 0;
   virtual void sample_malformed(const std::string& reason) = 0;  // counts and logs at a bounded rate
+  // As WaitUntil; it also returns true when so long has passed. INT64_MAX: no limit.
+  virtual bool WaitUntilFor(std::string_view why, const std::function<bool()>& ready, int64_t timeout_ms) = 0;
   virtual bool mail_waits() const = 0;                           // to be served between records
   virtual void Fail(absl::Status status) = 0;                    // the task fails after the current record
 };

@@ -49,6 +49,12 @@ class ChainOperatorContext final : public OperatorContext {
   bool WaitUntil(std::string_view why, const std::function<bool()>& ready) override {
     return chain_.mailbox_->WaitUntil(WaitKind::kOutput, why, ready);
   }
+  bool WaitUntilFor(std::string_view why, const std::function<bool()>& ready, int64_t timeout_ms) override {
+    const int64_t now_ns = chain_.clock_.MonotonicNs();
+    const bool limited = timeout_ms < (kNoDeadline - now_ns) / 1'000'000;
+    return chain_.mailbox_->WaitUntilDeadline(WaitKind::kOutput, why, ready,
+                                              limited ? now_ns + timeout_ms * 1'000'000 : kNoDeadline);
+  }
   void set_status_note(std::string note) override {
     MutexLock lock(&chain_.note_mutex_);
     chain_.status_note_ = std::move(note);

@@ -297,7 +297,8 @@ void Task::WaitForInput() {
       environment_.clock.MonotonicNs() + environment_.options.auto_watermark_interval_ms * 1'000'000;
   const bool is_source = chain_.source() != nullptr;
   mailbox_->WaitUntilDeadline(
-      WaitKind::kInput, "input", [&] { return is_source ? mailbox_->nudged() : gate_.HasInput(); }, deadline_ns);
+      WaitKind::kInput, "input",
+      [&] { return (is_source ? mailbox_->nudged() : gate_.HasInput()) || chain_.HasPending(); }, deadline_ns);
   if (environment_.clock.MonotonicNs() >= deadline_ns) AfterBatch();
 }
 

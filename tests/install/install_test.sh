@@ -23,7 +23,7 @@ import json, sys
 plan = json.load(open(sys.argv[1]))
 operators = [operator["name"] for vertex in plan["vertices"] for operator in vertex["operators"]]
 assert plan["name"] == "word-count" and plan["parallelism"] == 2, plan
-assert operators == ["lines", "flat_map", "watermarks", "words", "map", "out"], operators
+assert operators == ["lines", "flat_map", "watermarks", "combine for words", "words", "map", "out"], operators
 PYTHON
 
 "$work/build/word_count" -p 2 --out "$work/counts"

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "runtime/operators/aggregates.h"
+#include "runtime/operators/async/async_operator.h"
 #include "runtime/operators/co_process.h"
 #include "runtime/operators/flat_map.h"
 #include "runtime/operators/keyed_co_process.h"
@@ -223,6 +224,25 @@ class DataStream {
   template <class Out, class Fn>
   DataStream<Out> process(Fn fn) {
     return Add<Out>("process", fn, [fn] { return std::make_unique<ProcessOperator<T, Out, Fn>>(fn); });
+  }
+
+  // Calls of other systems whose answers come later (docs/async.md). Fn takes (const T&, AsyncResult<Out>), or takes T
+  // and returns AsyncTask<Out>. What failed for good is the side output "failed" if options.on_failure says so.
+  template <class Out, class Fn>
+  DataStream<Out> async(std::string uid, Fn fn, AsyncOptions options = {}) const {
+    static_assert(std::is_invocable_v<Fn&, const T&, AsyncResult<Out>> || std::is_invocable_r_v<AsyncTask<Out>, Fn&, T>,
+                  "penstock: the function must take (const T&, AsyncResult<Out>), or T and return AsyncTask<Out>");
+    if (std::string error = options.Check(); !error.empty()) env_->AddError("async '" + uid + "': " + error);
+    using Op = AsyncOperator<T, Out, Fn>;
+    LogicalNode node = detail::MakeNode<Out>("async", [fn, options] { return std::make_unique<Op>(fn, options); });
+    detail::AddSideOutput(*env_, node, *SideSlot<AsyncFailure<T>>::Make(kAsyncFailedName));
+    node.states = Op::States();
+    node.description = options.Describe();
+    node.name = uid;
+    node.uid = std::move(uid);
+    const int id = env_->AddNode(std::move(node)).id;
+    detail::Connect(*env_, from_, id);
+    return DataStream<Out>(*env_, {{id}});
   }
 
   // ---- with another stream (connected_streams.h) ----
