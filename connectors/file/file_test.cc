@@ -4,8 +4,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "tests/support/sink_conformance.h"
-#include "tests/support/source_conformance.h"
+#include "penstock/testing/connector_conformance.h"
+#include "tests/support/require_ok.h"
 #include "tests/support/temp_dir.h"
 
 namespace penstock {
@@ -37,11 +37,12 @@ TEST_CASE("file source conforms", "[file]") {
   }
   dir.Write(".hidden", "no\n");
   std::filesystem::create_directory(dir.path() + "/sub");
-  testing::RequireSourceConforms<Bytes, std::string>({
+  REQUIRE_OK(testing::CheckSource<Bytes, std::string>({
       .make = [&] { return file::Source{.path = dir.path()}.CreateReader(); },
       .keep = [](const Bytes& bytes) { return bytes.str(); },
       .expected = expected,
-  });
+      .restore_points_max = 20,
+  }));
 }
 
 TEST_CASE("line ends and empty files", "[file]") {
@@ -71,6 +72,7 @@ TEST_CASE("a path that is not there is named", "[file]") {
 Values LinesIn(const std::string& directory) {
   Values lines;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.path().filename().string().starts_with('.')) continue;
     std::ifstream file(entry.path());
     for (std::string line; std::getline(file, line);) lines.push_back(line);
   }
@@ -79,9 +81,11 @@ Values LinesIn(const std::string& directory) {
 
 TEST_CASE("file sink conforms", "[file]") {
   const TempDir dir;
-  const file::Sink sink{.path = dir.path() + "/out"};
-  testing::RequireSinkConforms(
-      {.make = [&] { return sink.CreateWriter<std::string>(); }, .read = [&] { return LinesIn(sink.path); }});
+  const file::Sink sink{.path = dir.path() + "/out",
+                        .delivery = GENERATE(Delivery::at_least_once, Delivery::exactly_once)};
+  REQUIRE_OK(testing::CheckSink({.make = [&] { return sink.CreateWriter<std::string>(); },
+                                 .read = [&] { return LinesIn(sink.path); },
+                                 .delivery = sink.delivery}));
 }
 
 TEST_CASE("a line that was not finished is removed, and a record with a line break is refused", "[file]") {
