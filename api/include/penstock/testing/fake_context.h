@@ -79,6 +79,7 @@ class FakeContext final : public Context {
   void count_malformed() override { ++malformed; }
 
   FakeWaker& fake_waker() { return *waker_; }
+  double gauge_value(const std::string& name) const { return gauges_.at(name)(); }
   void set_clock(const Clock& clock) { clock_ = &clock; }
 
   // What a test may look at or set.
