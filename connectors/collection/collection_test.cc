@@ -1,20 +1,20 @@
 #include "penstock/connectors/collection.h"
 
 #include "penstock/connectors/collect.h"
-#include "tests/support/sink_conformance.h"
-#include "tests/support/source_conformance.h"
+#include "penstock/testing/connector_conformance.h"
+#include "tests/support/require_ok.h"
 
 namespace penstock {
 namespace {
 
 TEST_CASE("collection source conforms", "[collection]") {
-  std::vector<int> numbers(1000);
-  for (int i = 0; i < 1000; ++i) numbers[static_cast<size_t>(i)] = i;
-  testing::RequireSourceConforms<int, int>({
+  const int count = GENERATE(0, 1, 37, 1000);
+  std::vector<int> numbers;
+  for (int i = 0; i < count; ++i) numbers.push_back(i);
+  REQUIRE_OK(testing::CheckSource<int>({
       .make = [&] { return collection::Source<int>{.records = numbers}.CreateReader(); },
-      .keep = [](const int& value) { return value; },
       .expected = numbers,
-  });
+  }));
 }
 
 TEST_CASE("collection source gives timestamps by a function", "[collection]") {
@@ -30,8 +30,8 @@ TEST_CASE("collection source gives timestamps by a function", "[collection]") {
 TEST_CASE("collect sink conforms", "[collect]") {
   const collect::Results<std::string> results;
   const collect::Sink<std::string> sink{results};
-  testing::RequireSinkConforms(
-      {.make = [&] { return sink.CreateWriter<std::string>(); }, .read = [&] { return results.values(); }});
+  REQUIRE_OK(testing::CheckSink(
+      {.make = [&] { return sink.CreateWriter<std::string>(); }, .read = [&] { return results.values(); }}));
 }
 
 TEST_CASE("Bytes are collected as strings", "[collect]") {

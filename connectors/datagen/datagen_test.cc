@@ -1,6 +1,7 @@
 #include "penstock/connectors/datagen.h"
 
-#include "tests/support/source_conformance.h"
+#include "penstock/testing/connector_conformance.h"
+#include "tests/support/require_ok.h"
 
 namespace penstock {
 namespace {
@@ -16,16 +17,15 @@ TEST_CASE("datagen source conforms", "[datagen]") {
   std::vector<uint64_t> expected(3000);
   for (uint64_t i = 0; i < 3000; ++i) expected[i] = i;
   const int splits = GENERATE(1, 3);
-  testing::RequireSourceConforms<uint64_t, uint64_t>({
+  REQUIRE_OK(testing::CheckSource<uint64_t>({
       .make =
           [&] {
             auto source = Indices(3000);
             source.splits_per_subtask = splits;
             return source.CreateReader();
           },
-      .keep = [](const uint64_t& value) { return value; },
       .expected = expected,
-  });
+  }));
 }
 
 TEST_CASE("datagen keeps to its rate by the clock, shared by the subtasks", "[datagen]") {

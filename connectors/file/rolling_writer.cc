@@ -40,7 +40,8 @@ absl::Status SyncDirectory(const std::string& path) {
 template <class T>
 class RollingSink final : public TwoPhaseSink<T> {
  public:
-  explicit RollingSink(const Sink& sink) : directory_(sink.path), roll_bytes_(sink.roll_bytes) {}
+  explicit RollingSink(const Sink& sink)
+      : directory_(sink.path), framing_(sink.framing), roll_bytes_(sink.roll_bytes) {}
   ~RollingSink() override { Close(); }
 
   absl::Status Open(Context& context, const AttemptOrigin& origin, const std::string& sink_uid) override {
@@ -55,13 +56,8 @@ class RollingSink final : public TwoPhaseSink<T> {
   }
 
   absl::Status Write(const T& value, TimestampMs) override {
-    const std::string_view line = LineOf(value);
-    if (memchr(line.data(), '\n', line.size()) != nullptr) {
-      return InvalidArgument("file sink: {}: a record has a line break; write another format", directory_);
-    }
     if (fd_ < 0) PENSTOCK_RETURN_IF_ERROR(NewFile());
-    buffer_.append(line);
-    buffer_ += '\n';
+    PENSTOCK_RETURN_IF_ERROR(AppendRecord(framing_, LineOf(value), directory_, buffer_));
     if (buffer_.size() >= kBufferBytes) PENSTOCK_RETURN_IF_ERROR(Drain());
     return file_bytes_ + static_cast<int64_t>(buffer_.size()) < roll_bytes_ ? absl::OkStatus() : EndFile();
   }
@@ -133,6 +129,7 @@ class RollingSink final : public TwoPhaseSink<T> {
   }
 
   const std::string directory_;
+  const framing::Framing framing_;
   const int64_t roll_bytes_;
   std::string sink_id_;
   std::string stem_;

@@ -13,8 +13,8 @@
 #include <optional>
 #include <vector>
 
+#include "penstock/testing/fake_context.h"
 #include "runtime/task/two_phase_sink.h"
-#include "tests/support/fake_context.h"
 #include "tests/support/temp_dir.h"
 
 namespace penstock::file {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "connectors/file/record_reader.h"
 #include "connectors/file/rolling_writer.h"
 #include "penstock/connectors/file.h"
 #include "runtime/core/status.h"
@@ -19,7 +20,7 @@ constexpr size_t kTailBytes = 64 << 10;
 template <class T>
 class Writer final : public SinkWriter<T> {
  public:
-  explicit Writer(std::string directory) : directory_(std::move(directory)) {}
+  explicit Writer(const Sink& sink) : directory_(sink.path), framing_(sink.framing) {}
   ~Writer() override { Close(); }
 
   absl::Status Open(Context& context) override {
@@ -29,16 +30,11 @@ class Writer final : public SinkWriter<T> {
     path_ = fmt::format("{}/part-{}", directory_, context.subtask());
     fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (fd_ < 0) return FailedPrecondition("file sink: {} cannot be opened: {}", path_, strerror(errno));
-    return RemoveTornLine();
+    return framing_ == framing::Framing::kLines ? RemoveTornLine() : RemoveTornRecord();
   }
 
   absl::Status Write(const T& value, TimestampMs) override {
-    const std::string_view line = LineOf(value);
-    if (memchr(line.data(), '\n', line.size()) != nullptr) {
-      return InvalidArgument("file sink: {}: a record has a line break; write another format", path_);
-    }
-    buffer_.append(line);
-    buffer_ += '\n';
+    PENSTOCK_RETURN_IF_ERROR(AppendRecord(framing_, LineOf(value), path_, buffer_));
     return buffer_.size() < kBufferBytes ? absl::OkStatus() : Drain();
   }
 
@@ -88,11 +84,34 @@ class Writer final : public SinkWriter<T> {
       }
       end = from;
     }
+    return TruncateTo(end);
+  }
+  // Where a record ends can only be told from the beginning.
+  absl::Status RemoveTornRecord() {
+    RecordReader reader(path_, framing_, SIZE_MAX);
+    PENSTOCK_RETURN_IF_ERROR(reader.Open(0, 0));
+    int64_t whole = 0;
+    Bytes record;
+    while (true) {
+      const absl::StatusOr<bool> more = reader.Next(&record);
+      if (!more.ok() && !absl::IsDataLoss(more.status())) return more.status();
+      if (!more.ok() || !*more) return TruncateTo(whole);
+      // A last CSV record without its line end counts for a reader, and not here.
+      if (framing_ == framing::Framing::kCsv && !EndsWithLineEnd(reader.consumed())) return TruncateTo(whole);
+      whole = reader.consumed();
+    }
+  }
+  bool EndsWithLineEnd(int64_t end) const {
+    char last = 0;
+    return pread(fd_, &last, 1, end - 1) == 1 && last == '\n';
+  }
+  absl::Status TruncateTo(int64_t end) {
     if (ftruncate(fd_, end) != 0) return Failure("truncating");
     return absl::OkStatus();
   }
 
   const std::string directory_;
+  const framing::Framing framing_;
   std::string path_;
   int fd_ = -1;
   std::string buffer_;
@@ -101,23 +120,27 @@ class Writer final : public SinkWriter<T> {
 }  // namespace
 
 absl::Status Sink::Validate() const {
-  if (path.empty()) return InvalidArgument("file sink: .path is empty");
-  if (delivery == Delivery::none) return InvalidArgument("file sink: .delivery is none: use Delivery::at_least_once");
-  if (roll_bytes < 1) return InvalidArgument("file sink: .roll_bytes is {}: give a size", roll_bytes);
-  return absl::OkStatus();
+  std::string problems;
+  const auto require = [&](bool holds, const char* text) {
+    if (!holds) problems += (problems.empty() ? "" : "; ") + std::string(text);
+  };
+  require(!path.empty(), ".path is empty");
+  require(delivery != Delivery::none, ".delivery is none: use Delivery::at_least_once");
+  require(roll_bytes >= 1, ".roll_bytes is below 1: give a size");
+  return problems.empty() ? absl::OkStatus() : InvalidArgument("file sink: {}", problems);
 }
 
-std::string Sink::Describe() const { return fmt::format("lines in {}", path); }
+std::string Sink::Describe() const { return fmt::format("files in {}", path); }
 
 template <>
 std::unique_ptr<SinkWriter<std::string>> Sink::CreateWriter() const {
   if (delivery == Delivery::exactly_once) return MakeRollingWriter<std::string>(*this);
-  return std::make_unique<Writer<std::string>>(path);
+  return std::make_unique<Writer<std::string>>(*this);
 }
 template <>
 std::unique_ptr<SinkWriter<Bytes>> Sink::CreateWriter() const {
   if (delivery == Delivery::exactly_once) return MakeRollingWriter<Bytes>(*this);
-  return std::make_unique<Writer<Bytes>>(path);
+  return std::make_unique<Writer<Bytes>>(*this);
 }
 
 }  // namespace penstock::file

@@ -10,14 +10,8 @@
 
 #include "connectors/kafka/admin.h"
 #include "penstock/connectors/kafka.h"
-#include "tests/support/fake_context.h"
-
-#define REQUIRE_OK(expression)                      \
-  do {                                              \
-    const absl::Status status_of_it = (expression); \
-    INFO(status_of_it.ToString());                  \
-    REQUIRE(status_of_it.ok());                     \
-  } while (false)
+#include "penstock/testing/fake_context.h"
+#include "tests/support/require_ok.h"
 
 namespace penstock::kafka {
 

@@ -100,7 +100,8 @@ TEST_CASE("a call that does not come back is left alone, and what it returns lat
   int value = 0;
   const auto no_drop = [](void*) { FAIL("it was not late"); };
   const auto never = [] { return false; };
-  CHECK(CallWithin(std::chrono::minutes(1), never, [&] { return &value; }, no_drop) == std::optional<void*>(&value));
+  CHECK(CallWithin(
+            std::chrono::minutes(1), never, [&] { return &value; }, no_drop) == std::optional<void*>(&value));
 
   std::promise<void> release;
   const auto dropped = std::make_shared<std::promise<void*>>();  // the call's thread may be still at it
@@ -109,11 +110,10 @@ TEST_CASE("a call that does not come back is left alone, and what it returns lat
     return &value;
   };
   const auto drop = [dropped](void* late) { dropped->set_value(late); };
-  SECTION("in time") {
-    CHECK(CallWithin(std::chrono::milliseconds(1), never, stuck, drop) == std::nullopt);
-  }
+  SECTION("in time") { CHECK(CallWithin(std::chrono::milliseconds(1), never, stuck, drop) == std::nullopt); }
   SECTION("because the task is to stop") {
-    CHECK(CallWithin(std::chrono::hours(1), [] { return true; }, stuck, drop) == std::nullopt);
+    CHECK(CallWithin(
+              std::chrono::hours(1), [] { return true; }, stuck, drop) == std::nullopt);
   }
   release.set_value();
   CHECK(dropped->get_future().get() == &value);

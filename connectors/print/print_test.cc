@@ -3,7 +3,8 @@
 #include <cstdlib>
 
 #include "penstock/connectors/discard.h"
-#include "tests/support/sink_conformance.h"
+#include "penstock/testing/connector_conformance.h"
+#include "tests/support/require_ok.h"
 
 namespace penstock {
 namespace {
@@ -49,19 +50,19 @@ TEST_CASE("print writes one line per record with the subtask in front", "[print]
 
 TEST_CASE("print sink conforms", "[print]") {
   Memory memory;
-  testing::RequireSinkConforms(
-      {.make = [&] { return print::Sink{.stream = memory.stream}.CreateWriter<std::string>(); },
-       .read =
-           [&] {
-             std::vector<std::string> lines;
-             std::string text = memory.text();
-             for (size_t at = 0, end; at < text.size(); at = end + 1) {
-               end = text.find('\n', at);
-               const std::string line = text.substr(at, end - at);
-               lines.push_back(line.substr(line.find("> ") + 2));
-             }
-             return lines;
-           }});
+  REQUIRE_OK(
+      testing::CheckSink({.make = [&] { return print::Sink{.stream = memory.stream}.CreateWriter<std::string>(); },
+                          .read =
+                              [&] {
+                                std::vector<std::string> lines;
+                                std::string text = memory.text();
+                                for (size_t at = 0, end; at < text.size(); at = end + 1) {
+                                  end = text.find('\n', at);
+                                  const std::string line = text.substr(at, end - at);
+                                  lines.push_back(line.substr(line.find("> ") + 2));
+                                }
+                                return lines;
+                              }}));
 }
 
 TEST_CASE("discard takes anything", "[discard]") {

@@ -40,8 +40,9 @@ class SinkOperator final : public Operator, public Receiver<T> {
   void OnWatermark(TimestampMs) override {}
   void OnIdle(bool) override {}
   void OnTick(int64_t) override {
-    if (transactions_ == nullptr) return;
-    if (absl::Status status = CallUser(context_, [&] { return transactions_->Advance(); }); !status.ok()) Fail(status);
+    const absl::Status status =
+        CallUser(context_, [&] { return transactions_ == nullptr ? writer_->Tick() : transactions_->Advance(); });
+    if (!status.ok()) Fail(status);
   }
   absl::Status Finish() override {
     if (transactions_ != nullptr) return absl::OkStatus();  // the last checkpoint flushes

@@ -71,6 +71,9 @@ class SinkWriter {
   // Returns when everything written so far is delivered (waits by context.WaitUntil). Called at end of input and
   // before a barrier is acknowledged, of writers without transactions.
   virtual absl::Status Flush() = 0;
+  // Between records, every now and then (pipeline.auto-watermark-interval): what has waited for company may go. Does
+  // not wait. A non-OK status fails the task.
+  virtual absl::Status Tick() { return absl::OkStatus(); }
   virtual void Close() = 0;  // also after failure; does not wait for deliveries
   // Null: what is written is visible at once.
   virtual SinkTransactions* transactions() { return nullptr; }

@@ -110,8 +110,9 @@ class TwoPhaseWriter final : public SinkWriter<T>, public SinkTransactions {
 
   void Close() override {
     if (committer_ == nullptr) return;
-    committer_.reset();
+    committer_->Stop();  // while it is still there for the call under way
     sink_->Close();
+    committer_.reset();
   }
 
  private:

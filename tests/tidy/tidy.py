@@ -56,7 +56,8 @@ THIRD_PARTY = [
     (r"#include <librdkafka/", ("connectors/kafka", "benchmarks"), "librdkafka stays in connectors/kafka"),
     (r"#include <spdlog/", ("runtime/core",), "spdlog stays in core/log"),
     (r"#include <boost/", ("runtime/core/http",), "Boost.Beast stays in core/http"),
-    (r"#include <(curl/|pugixml)", ("runtime/core/storage",), "libcurl and pugixml stay in core/storage"),
+    (r"#include <curl/", ("runtime/core/storage", "connectors/webhook"), "libcurl stays in core/storage and connectors/webhook"),
+    (r"#include <pugixml", ("runtime/core/storage",), "pugixml stays in core/storage"),
     (r"#include <httplib", ("cli",), "httplib stays in cli"),
 ]
 

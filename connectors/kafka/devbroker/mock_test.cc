@@ -2,8 +2,7 @@
 #include "connectors/kafka/devbroker/guard.h"
 #include "connectors/kafka/devbroker/mock_cluster.h"
 #include "connectors/kafka/test_support.h"
-#include "tests/support/sink_conformance.h"
-#include "tests/support/source_conformance.h"
+#include "penstock/testing/connector_conformance.h"
 
 namespace penstock::kafka {
 namespace {
@@ -24,19 +23,37 @@ TEST_CASE("kafka source conforms", "[kafka]") {
     Publish(cluster->brokers(), "in", Numbered(partition * 10'000, 1000, partition));
     for (int i = 0; i < 1000; ++i) expected.push_back(fmt::format("v{}", partition * 10'000 + i));
   }
-  testing::RequireSourceConforms<Bytes, std::string>({
-      .make = [&] { return Source{.brokers = cluster->brokers(), .topics = {"in"}, .bounded = true}.CreateReader(); },
+  const Source source{.brokers = cluster->brokers(), .topics = {"in"}};
+  int added = 0;
+  REQUIRE_OK(testing::CheckSource<Bytes, std::string>({
+      .make =
+          [&] {
+            Source bounded = source;
+            bounded.bounded = true;
+            return bounded.CreateReader();
+          },
       .keep = [](const Bytes& bytes) { return bytes.str(); },
       .expected = expected,
-  });
+      .restore_points_max = 6,
+      .make_endless = [&] { return source.CreateReader(); },
+      .append =
+          [&] {
+            Publish(cluster->brokers(), "in", Numbered(100'000 + added, 1, added % 4));
+            return fmt::format("v{}", 100'000 + added++);
+          },
+  }));
 }
 
 TEST_CASE("kafka sink conforms", "[kafka]") {
   const auto cluster = StartCluster();
   REQUIRE_OK(cluster->CreateTopic("out", 4));
-  const Sink sink{.brokers = cluster->brokers(), .topic = "out"};
-  testing::RequireSinkConforms({.make = [&] { return sink.CreateWriter<std::string>(); },
-                                .read = [&] { return ReadAll({.brokers = cluster->brokers(), .topics = {"out"}}); }});
+  const Sink sink{
+      .brokers = cluster->brokers(), .topic = "out", .properties = {{"queue.buffering.max.messages", "100"}}};
+  REQUIRE_OK(testing::CheckSink({.make = [&] { return sink.CreateWriter<std::string>(); },
+                                 .read = [&] { return ReadAll({.brokers = cluster->brokers(), .topics = {"out"}}); },
+                                 .seeds = 5,
+                                 .stall = [&](bool stalled) { cluster->SetDown(stalled); },
+                                 .stalled_records_max = 1000}));
 }
 
 TEST_CASE("explicit offsets, latest, and what comes later, on the mock", "[kafka]") {

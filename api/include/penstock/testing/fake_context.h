@@ -1,8 +1,10 @@
-// Contexts and outputs for tests of sources and sinks that run without an engine. The test's thread is the task's.
-#ifndef PENSTOCK_TESTS_SUPPORT_FAKE_CONTEXT_H_
-#define PENSTOCK_TESTS_SUPPORT_FAKE_CONTEXT_H_
+// Contexts and outputs for tests of sources and sinks that run without an engine: FakeContext, FakeOutput. The test's
+// thread is the task's.
+#ifndef PENSTOCK_TESTING_FAKE_CONTEXT_H_
+#define PENSTOCK_TESTING_FAKE_CONTEXT_H_
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -77,6 +79,7 @@ class FakeContext final : public Context {
   void count_malformed() override { ++malformed; }
 
   FakeWaker& fake_waker() { return *waker_; }
+  double gauge_value(const std::string& name) const { return gauges_.at(name)(); }
   void set_clock(const Clock& clock) { clock_ = &clock; }
 
   // What a test may look at or set.
@@ -122,7 +125,9 @@ class FakeOutput final : public SourceOutput<T> {
     splits.push_back(std::move(name));
     return static_cast<SplitIndex>(splits.size()) - 1;
   }
-  bool ShouldYield() const override { return yield_every > 0 && records.size() % yield_every == 0; }
+  bool ShouldYield() const override {
+    return records.size() >= yield_at || (yield_every > 0 && records.size() % yield_every == 0);
+  }
   void SetDiscovering(bool value) override { discovering = value; }
   void SetCaughtUp(SplitIndex split) override { caught_up.insert(split); }
   void FinishSplit(SplitIndex split) override { finished.push_back(split); }
@@ -141,7 +146,8 @@ class FakeOutput final : public SourceOutput<T> {
   std::vector<SplitIndex> finished;
   std::map<SplitIndex, std::pair<int64_t, int64_t>> positions;
   std::function<void()> on_emit;
-  size_t yield_every = 0;  // records; 0: never
+  size_t yield_every = 0;      // records; 0: never
+  size_t yield_at = SIZE_MAX;  // from so many records on
 
  private:
   const std::function<Kept(const T&)> keep_;
@@ -188,4 +194,4 @@ absl::Status PollToEnd(SourceReader<T>& reader, SourceOutput<T>& output, FakeCon
 
 }  // namespace penstock::testing
 
-#endif  // PENSTOCK_TESTS_SUPPORT_FAKE_CONTEXT_H_
+#endif  // PENSTOCK_TESTING_FAKE_CONTEXT_H_
