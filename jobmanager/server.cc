@@ -150,6 +150,7 @@ absl::Status JobManagerServer::Parts::StartControl() {
   PENSTOCK_ASSIGN_OR_RETURN(const std::string token, ReadClusterToken(config));
   PENSTOCK_ASSIGN_OR_RETURN(grpc, GrpcServer::Start({.address = config.GetString("jobmanager.rpc.address"),
                                                      .port = static_cast<int>(config.GetInt("jobmanager.rpc.port")),
+                                                     .insecure = config.GetBool("insecure"),
                                                      .cluster_token = token},
                                                     control, programs.get()));
   return absl::OkStatus();

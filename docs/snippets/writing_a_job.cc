@@ -32,6 +32,12 @@ absl::StatusOr<Order> ParseOrder(const Bytes& line) {
   return Order{.customer = text.substr(0, comma), .time_ms = std::atoll(text.c_str() + comma + 1)};
 }
 
+struct AtMarkers {
+  void on_event(const Order& order, TimestampMs time, WatermarkOutput& out) {
+    if (order.customer == "end of hour") out.emit(time);
+  }
+};
+
 struct Sort {
   SideOutput<Order> large{"large"};
 
@@ -101,6 +107,8 @@ void MalformedRecords(DataStream<Bytes> lines) {
   orders.malformed()
       .map([](const Malformed& malformed) { return malformed.reason + ": " + malformed.record; })
       .sink("malformed", print::Sink{});
+
+  orders.watermarks(generated_by<Order>(AtMarkers{}, &Order::time_ms)).sink("marked", discard::Sink{});
 
   auto usual = orders.flat_map(Sort{});
   usual.side_output<Order>("large").sink("large ones", discard::Sink{});

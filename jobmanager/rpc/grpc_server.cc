@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "proto/control.grpc.pb.h"
+#include "runtime/core/listen_address.h"
 #include "runtime/core/log.h"
 #include "runtime/core/mutex.h"
 #include "runtime/core/status.h"
@@ -251,6 +252,7 @@ struct GrpcServer::Parts {
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcServerOptions options, ControlService& service,
                                                               ProgramSource* programs) {
   KeepLibrary();
+  PENSTOCK_RETURN_IF_ERROR(CheckListenAddress("the rpc server", options.address, options.insecure));
   auto parts = std::make_unique<Parts>(options, service, programs);
   grpc::ServerBuilder builder;
   int bound_port = 0;

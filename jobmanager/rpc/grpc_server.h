@@ -22,13 +22,14 @@ inline constexpr size_t kProgramChunkBytes = 1 << 20;
 struct GrpcServerOptions {
   std::string address = "127.0.0.1";  // jobmanager.rpc.address
   int port = 0;                       // jobmanager.rpc.port; 0: the kernel chooses
+  bool insecure = false;              // listens on other addresses than loopback
   // When not empty, hosts must carry it as metadata "penstock-token" and in FetchProgramRequest.
   std::string cluster_token;
 };
 
 class GrpcServer {
  public:
-  // Unavailable: the port is taken (or the address is not one of this machine).
+  // PermissionDenied: others could reach the address. Unavailable: the port is taken (or the address is not one of this machine).
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(GrpcServerOptions options, ControlService& service,
                                                            ProgramSource* programs);
   ~GrpcServer();

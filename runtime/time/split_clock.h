@@ -29,6 +29,26 @@ class SplitClock {
     active_[split] = true;
   }
 
+  // A generator's word for the current split, instead of its largest time: for a clock without disorder.
+  void OnGenerated(TimestampMs watermark) {
+    const size_t split = static_cast<size_t>(table_.current());
+    if (split >= max_time_.size()) Grow(split + 1);
+    if (watermark < kMaxWatermark && watermark + 1 > max_time_[split]) max_time_[split] = watermark + 1;
+  }
+  // A record came that says nothing about time.
+  void OnActivity() {
+    const size_t split = static_cast<size_t>(table_.current());
+    if (split >= max_time_.size()) Grow(split + 1);
+    active_[split] = true;
+  }
+  // Between polls, for a watermark that shall not wait for the next one.
+  WatermarkTracker::Change OnPunctuation() {
+    const int split = table_.current();
+    if (max_time_[split] != kNoTimestamp) tracker_.OnWatermark(split, max_time_[split] - disorder_ms_ - 1);
+    if (table_.discovering()) return {};
+    return tracker_.Update();
+  }
+
   // now_ms is monotonic. Returns what has changed since the last call.
   WatermarkTracker::Change OnPoll(int64_t now_ms) {
     Grow(static_cast<size_t>(table_.size()));

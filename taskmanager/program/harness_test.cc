@@ -321,5 +321,51 @@ TEST_CASE("Sinks run in a harness too", "[harness]") {
   CHECK(results.values() == std::vector<int>{4});
 }
 
+struct Marked {
+  int64_t time = 0;
+  bool complete = false;  // nothing before its time follows
+};
+struct ByMarker {
+  void on_event(const Marked& event, TimestampMs time, WatermarkOutput& out) {
+    if (event.complete) out.emit(time - 1);
+  }
+};
+struct Trailing {
+  TimestampMs largest = 0;
+  void on_event(const Marked&, TimestampMs time, WatermarkOutput&) { largest = std::max(largest, time); }
+  void on_periodic(WatermarkOutput& out) { out.emit(largest - 100); }
+};
+
+TEST_CASE("Watermarks come from generators of one's own, at once or between polls", "[harness][once]") {
+  SECTION("punctuated") {
+    Harness<Marked> harness;
+    auto out = harness.output(harness.input().watermarks(generated_by<Marked>(ByMarker{}, &Marked::time)));
+    harness.push({50, false});
+    CHECK(out.records()[0].timestamp == 50);
+    CHECK(out.watermark() == kNoTimestamp);
+    harness.push({70, true});
+    CHECK(out.watermark() == 69);
+    harness.push({60, true});  // it never goes back
+    CHECK(out.watermark() == 69);
+    harness.finish();
+    CHECK(out.watermark() == kMaxWatermark);
+  }
+  SECTION("periodic") {
+    Harness<Marked> harness;
+    auto out = harness.output(harness.input().watermarks(
+        generated_by<Marked>(Trailing{}, &Marked::time).idle_after(std::chrono::seconds(5))));
+    harness.push({500});
+    CHECK(out.watermark() == 400);
+    harness.push({450});
+    CHECK(out.watermark() == 400);
+    harness.caught_up();
+    harness.advance(std::chrono::seconds(6));
+    CHECK(out.idle());
+    harness.push({900});
+    CHECK_FALSE(out.idle());
+    CHECK(out.watermark() == 800);
+  }
+}
+
 }  // namespace
 }  // namespace penstock::testing

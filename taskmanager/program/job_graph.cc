@@ -32,6 +32,7 @@ absl::StatusOr<worker::JobExecutorOptions> OptionsOf(const proto::WorkerSpec& sp
   options.job = job;
   options.attempt = AttemptId(spec.attempt());
   if (!spec.data_host().empty()) options.data_host = spec.data_host();
+  options.insecure = config.GetBool("insecure");
   options.network_memory_bytes = config.GetBytes("taskmanager.network.memory.size");
   options.segment_bytes = static_cast<int32_t>(config.GetBytes("taskmanager.memory.segment-size"));
   options.task.buffer_timeout_ms = config.GetDurationMs("execution.buffer-timeout");

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "runtime/checkpoint/manifest.h"
+#include "runtime/core/listen_address.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
 
@@ -102,6 +103,8 @@ absl::StatusOr<std::unique_ptr<JobExecutor>> JobExecutor::Create(CompiledGraph g
                                                                  TaskEvents& events, const Clock& clock,
                                                                  MetricRegistry& registry) {
   std::unique_ptr<JobExecutor> executor(new JobExecutor(std::move(graph), std::move(options), events, clock, registry));
+  PENSTOCK_RETURN_IF_ERROR(
+      CheckListenAddress("the data port", executor->options_.data_host, executor->options_.insecure));
   PENSTOCK_ASSIGN_OR_RETURN(
       executor->endpoint_,
       ExchangeEndpoint::Listen(executor->options_.data_host, executor->options_.job, executor->options_.attempt));

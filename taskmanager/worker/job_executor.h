@@ -34,6 +34,7 @@ struct JobExecutorOptions {
   JobId job;
   AttemptId attempt;
   std::string data_host = "127.0.0.1";
+  bool insecure = false;           // other hosts than loopback, too
   int64_t memory_grant_bytes = 0;  // 0: none
   int64_t network_memory_bytes = 64 << 20;
   int32_t segment_bytes = 32 << 10;

@@ -97,6 +97,15 @@ class BadInput(SystemTest):
             for words in (("list",), ("run", program("system_steady"), "--", "--out", cluster.folder)):
                 self.assert_one_line(cluster.cli(*words, jobmanager=address), UNREACHABLE, address, "can't be reached")
 
+    def test_every_listener_stays_on_loopback(self):
+        for key in ("jobmanager.rpc.address", "rest.address"):
+            refused = run(program("penstock-jobmanager"), f"-D{key}=0.0.0.0", "-Djobmanager.rpc.port=0",
+                          "-Drest.port=0", cwd=cluster.folder)
+            self.assertEqual(refused.returncode, FAILED, refused.stderr)
+            last = refused.stderr.strip().splitlines()[-1]
+            self.assertIn("would listen on 0.0.0.0, which others can reach, without authentication", last)
+            self.assertIn("insecure: true", last)
+
     def test_a_taken_port(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))

@@ -258,6 +258,13 @@ class DataStream {
                   [strategy] { return std::make_unique<WatermarkOperator<T, TimeOf>>(strategy); });
   }
 
+  // By a generator of one's own: generated_by<T>(generator, time) (runtime/time/watermark_strategy.h).
+  template <class Generator, class TimeOf>
+  DataStream watermarks(GeneratedWatermarks<T, Generator, TimeOf> strategy) {
+    return Add<T>("watermarks", nullptr,
+                  [strategy] { return std::make_unique<GeneratedWatermarkOperator<T, Generator, TimeOf>>(strategy); });
+  }
+
   // Says nothing about time: a stream that is connected or united with this one goes by its own time alone.
   DataStream without_time() {
     return Add<T>("without time", nullptr, [] { return std::make_unique<TimelessOperator<T>>(); });

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "runtime/core/http/origin_check.h"
+#include "runtime/core/listen_address.h"
 #include "runtime/core/status.h"
 
 namespace penstock::http {

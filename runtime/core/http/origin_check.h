@@ -11,11 +11,6 @@
 
 namespace penstock::http {
 
-// "127.0.0.0/8", "::1" and "localhost".
-bool IsLoopback(const std::string& host);
-// PermissionDenied for an address off loopback, unless insecure.
-absl::Status CheckListenAddress(const std::string& what, const std::string& address, bool insecure);
-
 // Immutable, so thread-safe.
 class OriginCheck {
  public:

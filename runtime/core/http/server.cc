@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/core/http/origin_check.h"
+#include "runtime/core/listen_address.h"
 #include "runtime/core/http/session.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
