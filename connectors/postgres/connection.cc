@@ -91,7 +91,8 @@ TryResult Connection::Open(const std::string& connection, const Statements& stat
   connection_ = PQconnectStartParams(names, values, 1);
   if (connection_ == nullptr) return {.status = ResourceExhausted("libpq has no memory for a connection")};
   const int64_t deadline = Clock::System().MonotonicMs() + kConnectMaxMs;
-  PostgresPollingStatusType state = PQstatus(connection_) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
+  PostgresPollingStatusType state =
+      PQstatus(connection_) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
   while (state != PGRES_POLLING_OK) {
     if (state == PGRES_POLLING_FAILED || stop.requested()) return Broken(stop);
     if (Clock::System().MonotonicMs() > deadline) {

@@ -60,8 +60,7 @@ struct Rows {
 class RowTarget final : public BatchTarget<detail::Row, Rows> {
  public:
   explicit RowTarget(const detail::Table& table)
-      : table_(table),
-        statements_{.write = WriteStatement(table), .remove = RemoveStatement(table)} {}
+      : table_(table), statements_{.write = WriteStatement(table), .remove = RemoveStatement(table)} {}
 
   absl::Status Open(Context&) override {
     PENSTOCK_ASSIGN_OR_RETURN(connection_text_, ResolveSecrets(table_.connection));
@@ -72,8 +71,9 @@ class RowTarget final : public BatchTarget<detail::Row, Rows> {
     for (size_t i = 0; i < row.values.size(); ++i) {
       const Value& value = row.values[i];
       if (value && value->find('\0') != std::string::npos) {
-        return InvalidArgument("postgres sink: table {}: a value of column '{}' has a zero byte, which text cannot hold",
-                               table_.table, row.deleted ? table_.key[i] : table_.columns[i]);
+        return InvalidArgument(
+            "postgres sink: table {}: a value of column '{}' has a zero byte, which text cannot hold", table_.table,
+            row.deleted ? table_.key[i] : table_.columns[i]);
       }
       batch.value_bytes += kRowOverheadBytes + (value ? value->size() : 0);
     }
@@ -134,8 +134,8 @@ absl::Status Validate(const Table& table, bool has_deletes) {
 
 std::unique_ptr<SinkWriter<Row>> MakeWriter(const Table& table) {
   // One lane: rows of a key must not overtake each other.
-  return std::make_unique<BatchWriter<Row, Rows>>(std::make_unique<RowTarget>(table), "postgres table " + table.table, 1,
-                                                  table.batching, table.retrying);
+  return std::make_unique<BatchWriter<Row, Rows>>(std::make_unique<RowTarget>(table), "postgres table " + table.table,
+                                                  1, table.batching, table.retrying);
 }
 
 }  // namespace detail

@@ -1,6 +1,7 @@
 // PostgreSQL as a sink: records become rows of a table.
 //
-//   totals.sink("totals", postgres::Sink<Total>{.connection = "host=db dbname=shop user=job password=${env:DB_PASSWORD}",
+//   totals.sink("totals", postgres::Sink<Total>{.connection = "host=db dbname=shop user=job
+//   password=${env:DB_PASSWORD}",
 //                                               .table = "totals",
 //                                               .columns = {{"customer", &Total::customer}, {"cents", &Total::cents}},
 //                                               .key = {"customer"}})
@@ -104,7 +105,8 @@ struct Sink {
 
   absl::Status Validate() const { return detail::Validate(Untyped(), static_cast<bool>(deletes)); }
   std::string Describe() const {
-    return fmt::format("postgres table {}{}", table, key.empty() ? "" : fmt::format(", upserts by {}", fmt::join(key, ", ")));
+    return fmt::format("postgres table {}{}", table,
+                       key.empty() ? "" : fmt::format(", upserts by {}", fmt::join(key, ", ")));
   }
   Delivery DeliveryGuarantee() const { return Delivery::at_least_once; }
   template <class U>
