@@ -2,8 +2,6 @@
 
 #include <hiredis/hiredis.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 
 #include <cstring>
@@ -80,11 +78,6 @@ TryResult Connection::Open(const detail::Server& server, const StopRequest& stop
 }
 
 TryResult Connection::Connect(const detail::Server& server, const StopRequest& stop) {
-  // hiredis writes without MSG_NOSIGNAL: of a broken connection this thread wants to know by EPIPE.
-  sigset_t broken_pipe;
-  sigemptyset(&broken_pipe);
-  sigaddset(&broken_pipe, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
   context_ = redisConnectNonBlock(server.host.c_str(), server.port);
   if (context_ == nullptr) return {.status = ResourceExhausted("hiredis has no memory for a connection")};
   if (context_->err != 0) return Broken(stop);
