@@ -1,5 +1,8 @@
 #include "connectors/batching/batch_delivery.h"
 
+#include <pthread.h>
+#include <signal.h>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -12,6 +15,14 @@ namespace penstock {
 namespace {
 
 constexpr int64_t kLookMs = 50;  // how often a waiting lane looks at the clock
+
+// Client libraries write to sockets that may be broken: this thread wants to know by EPIPE.
+void BlockBrokenPipe() {
+  sigset_t broken_pipe;
+  sigemptyset(&broken_pipe);
+  sigaddset(&broken_pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
+}
 
 }  // namespace
 
@@ -100,6 +111,7 @@ int BatchDelivery::FreeLane() const {
 }
 
 absl::Status BatchDelivery::Run(int lane, const Try& attempt) {
+  BlockBrokenPipe();
   const int64_t begun_ms = clock_.MonotonicMs();
   int64_t backoff_ms = retrying_.first.count();
   for (int tries = 1;; ++tries) {

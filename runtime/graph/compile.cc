@@ -69,6 +69,7 @@ class Compiler {
       any_sink |= node.is_sink;
       ValidateNode(node, uids);
     }
+    ValidateDelivery();
     if (logical_.nodes.empty()) {
       Error("the job has no operators: begin with env.source(...)");
     } else if (!any_sink) {
@@ -100,6 +101,29 @@ class Compiler {
       if (!state.by_key() && state.name.starts_with(kSchemaItemPrefix)) {
         Error("operator '{}': no state's name may begin with '{}', as '{}' does", node.name, kSchemaItemPrefix,
               state.name);
+      }
+    }
+  }
+
+  // What a source has read and cannot read again is lost with a failure, so no sink behind it writes exactly once.
+  void ValidateDelivery() {
+    for (const LogicalNode& source : logical_.nodes) {
+      if (!source.is_source || source.delivery != kAtMostOnce) continue;
+      std::vector<bool> behind(logical_.nodes.size(), false);
+      behind[source.id] = true;
+      for (bool more = true; more;) {
+        more = false;
+        for (const LogicalEdge& edge : logical_.edges) {
+          if (!behind[edge.from] || behind[edge.to]) continue;
+          behind[edge.to] = more = true;
+        }
+      }
+      for (const LogicalNode& sink : logical_.nodes) {
+        if (!behind[sink.id] || sink.delivery != "exactly_once") continue;
+        Error(
+            "sink '{}' is to write exactly once, but source '{}' cannot read again what it has read before a failure: "
+            "use Delivery::at_least_once",
+            sink.name, source.name);
       }
     }
   }

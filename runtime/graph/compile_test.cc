@@ -83,6 +83,21 @@ TEST_CASE("Compile tells all errors at once", "[graph]") {
   CHECK(message.find("key groups") != std::string::npos);
 }
 
+TEST_CASE("Compile refuses exactly-once sinks behind a source that cannot read again", "[graph]") {
+  GraphBuilder b;
+  const int lossy = b.Node("source lossy"), good = b.Node("source good"), map = b.Node("map"), join = b.Node("join");
+  const int once = b.Node("sink once"), other = b.Node("sink other"), least = b.Node("sink least");
+  b.Edge(lossy, map).Edge(map, join).Edge(good, join).Edge(join, once).Edge(good, other).Edge(join, least);
+  b.graph->nodes[lossy].delivery = kAtMostOnce;
+  b.graph->nodes[once].delivery = b.graph->nodes[other].delivery = "exactly_once";
+  b.graph->nodes[least].delivery = "at_least_once";
+  const std::string message(b.Compile().status().message());
+  CHECK_THAT(message,
+             Catch::Contains("has 1 error:") && Catch::Contains("'sink once'") && Catch::Contains("'source lossy'"));
+  b.graph->nodes[once].delivery = "at_least_once";
+  CHECK(b.Compile().ok());
+}
+
 TEST_CASE("The hash covers topology, uids and types, not parallelism", "[graph]") {
   const auto hash = [](const std::string& uid, int parallelism, const std::string& type) {
     GraphBuilder b;

@@ -47,6 +47,9 @@ struct SideOutputInfo {
   std::function<void(LogicalGraph&)> on_read;  // when the job reads it; none: nothing to be done
 };
 
+// Of a source that cannot read again what it has read before a failure.
+inline constexpr char kAtMostOnce[] = "at_most_once";
+
 struct LogicalNode {
   int id = 0;
   std::string name;
@@ -59,7 +62,7 @@ struct LogicalNode {
   std::string output_type;
   std::vector<StateInfo> states;
   bool has_timers = false;                      // of its keys
-  std::string delivery;                         // sinks
+  std::string delivery;                         // sinks; of sources kAtMostOnce or nothing
   std::shared_ptr<const SinkAdmin> sink_admin;  // sinks with transactions; opaque here
   bool is_source = false;
   bool is_sink = false;

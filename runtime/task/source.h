@@ -5,6 +5,8 @@
 //   absl::Status Validate() const;                              // at graph build; all problems in one message
 //   std::string Describe() const;                               // one line for the plan
 //   std::unique_ptr<SourceReader<T>> CreateReader() const;      // one per subtask, in the worker
+//   bool Replayable() const;                                    // optional; false: what was read before a failure is
+//                                                               // gone, and no sink behind it may be exactly-once
 // A reader is used by its task's thread alone.
 #ifndef PENSTOCK_RUNTIME_TASK_SOURCE_H_
 #define PENSTOCK_RUNTIME_TASK_SOURCE_H_

@@ -43,7 +43,7 @@ MAY_INCLUDE = {
 BANNED = [
     (r"\b(system_clock|steady_clock|high_resolution_clock)::now\(", "use runtime/core/clock.h", {"runtime/core/clock.cc"}),
     (r"\bsleep_for\(|\busleep\(|\bnanosleep\(", "wait for a condition instead of sleeping", 
-     {"tests/support/kafka_fixture.cc", "tests/support/s3_fixture.cc", "tests/system/jobs/slow.cc"}),
+     {"tests/support/kafka_fixture.cc", "tests/support/database_fixture.cc", "tests/support/s3_fixture.cc", "tests/system/jobs/slow.cc"}),
     (r"\babsl::Mutex\b", "use runtime/core/mutex.h", set()),
     (r"\bstd::mutex\b", "use runtime/core/mutex.h", {"runtime/core/mutex.h"}),
     (r"\brand\(\)|\bsrand\(", "use a seeded engine that is passed in", set()),
@@ -57,6 +57,8 @@ THIRD_PARTY = [
     (r"#include <spdlog/", ("runtime/core",), "spdlog stays in core/log"),
     (r"#include <boost/", ("runtime/core/http",), "Boost.Beast stays in core/http"),
     (r"#include <curl/", ("runtime/core/storage", "connectors/webhook"), "libcurl stays in core/storage and connectors/webhook"),
+    (r"#include <libpq", ("connectors/postgres",), "libpq stays in connectors/postgres"),
+    (r"#include <hiredis/", ("connectors/redis",), "hiredis stays in connectors/redis"),
     (r"#include <pugixml", ("runtime/core/storage",), "pugixml stays in core/storage"),
     (r"#include <httplib", ("cli",), "httplib stays in cli"),
 ]

@@ -464,6 +464,9 @@ DataStream<typename Source::Output> Environment::source(std::string name, Source
   node.name = std::move(name);
   node.is_source = true;
   node.description = source.Describe();
+  if constexpr (requires { source.Replayable(); }) {
+    if (!source.Replayable()) node.delivery = kAtMostOnce;
+  }
   const int id = AddNode(std::move(node)).id;
   return DataStream<T>(*this, {{id}});
 }
