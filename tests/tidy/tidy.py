@@ -43,7 +43,7 @@ MAY_INCLUDE = {
 BANNED = [
     (r"\b(system_clock|steady_clock|high_resolution_clock)::now\(", "use runtime/core/clock.h", {"runtime/core/clock.cc"}),
     (r"\bsleep_for\(|\busleep\(|\bnanosleep\(", "wait for a condition instead of sleeping", 
-     {"tests/support/kafka_fixture.cc", "tests/support/s3_fixture.cc", "tests/system/jobs/slow.cc"}),
+     {"tests/support/kafka_fixture.cc", "tests/support/s3_fixture.cc", "tests/support/registry_fixture.cc", "tests/system/jobs/slow.cc"}),
     (r"\babsl::Mutex\b", "use runtime/core/mutex.h", set()),
     (r"\bstd::mutex\b", "use runtime/core/mutex.h", {"runtime/core/mutex.h"}),
     (r"\brand\(\)|\bsrand\(", "use a seeded engine that is passed in", set()),
@@ -56,8 +56,10 @@ THIRD_PARTY = [
     (r"#include <librdkafka/", ("connectors/kafka", "benchmarks"), "librdkafka stays in connectors/kafka"),
     (r"#include <spdlog/", ("runtime/core",), "spdlog stays in core/log"),
     (r"#include <boost/", ("runtime/core/http",), "Boost.Beast stays in core/http"),
-    (r"#include <curl/", ("runtime/core/storage", "connectors/webhook"), "libcurl stays in core/storage and connectors/webhook"),
+    (r"#include <curl/", ("runtime/core/storage", "connectors/webhook", "connectors/schema_registry"),
+     "libcurl stays in core/storage, connectors/webhook and connectors/schema_registry"),
     (r"#include <pugixml", ("runtime/core/storage",), "pugixml stays in core/storage"),
+    (r"#include <simdjson", ("connectors/formats/json", "examples", "benchmarks"), "simdjson stays in connectors/formats/json"),
     (r"#include <httplib", ("cli",), "httplib stays in cli"),
 ]
 
