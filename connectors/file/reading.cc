@@ -37,6 +37,12 @@ absl::StatusOr<bool> Reading::Poll(SplitIndex split, SourceOutput<Bytes>& output
   return false;
 }
 
+std::string Reading::DescribeCurrent() const {
+  if (reader_ == nullptr) return "";
+  const char* const what = source_.framing == framing::Framing::kLines ? "line" : "record";
+  return fmt::format("{}, {} {}, from byte {}", path_, what, reader_->records(), reader_->record_at());
+}
+
 FilePosition Reading::Position() const {
   return {.bytes = reader_->consumed(), .records = reader_->records(), .id = begun_as_};
 }

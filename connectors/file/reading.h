@@ -24,6 +24,8 @@ class Reading {
   absl::Status Begin(const std::string& path, const FilePosition& position);
   // At most one batch; true: the file is at its end.
   absl::StatusOr<bool> Poll(SplitIndex split, SourceOutput<Bytes>& output);
+  // The record that was handed out last, for people; empty while no file is open.
+  std::string DescribeCurrent() const;
   // Behind what was emitted. REQUIRES: open().
   FilePosition Position() const;
   // The position at its end, with what the file is by now; closes it. REQUIRES: Poll has said true.

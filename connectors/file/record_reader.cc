@@ -53,6 +53,7 @@ absl::StatusOr<bool> RecordReader::Next(Bytes* record) {
     if (*frame) {
       *record = Bytes((*frame)->payload);
       begin_ += (*frame)->size_bytes;
+      record_at_ = consumed_;
       consumed_ += static_cast<int64_t>((*frame)->size_bytes);
       ++records_;
       return true;

@@ -30,6 +30,7 @@ class RecordReader {
 
   int64_t consumed() const { return consumed_; }  // bytes of the file that have been handed out
   int64_t records() const { return records_; }
+  int64_t record_at() const { return record_at_; }  // where the last one begins
   // Of the open file, now.
   absl::StatusOr<FileId> Identify() const;
 
@@ -44,6 +45,7 @@ class RecordReader {
   size_t begin_ = 0;  // of the record to come
   size_t used_ = 0;
   int64_t records_ = 0;
+  int64_t record_at_ = 0;
   int64_t consumed_ = 0;
   bool at_end_ = false;
 };

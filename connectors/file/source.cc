@@ -59,6 +59,8 @@ class BoundedReader final : public SourceReader<Bytes> {
     return absl::OkStatus();
   }
 
+  std::string DescribeCurrent() const override { return reading_.DescribeCurrent(); }
+
   void Close() override { reading_.Close(); }
 
  private:

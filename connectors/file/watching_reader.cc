@@ -75,6 +75,8 @@ class WatchingReader final : public SourceReader<Bytes> {
     return absl::OkStatus();
   }
 
+  std::string DescribeCurrent() const override { return reading_.DescribeCurrent(); }
+
   void Close() override {
     if (looker_ != nullptr) looker_->Stop();
     looker_.reset();

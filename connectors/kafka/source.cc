@@ -98,6 +98,7 @@ class Reader final : public SourceReader<T> {
       }
       Consumer::Partition* partition = consumer_.Accept(*message);
       if (partition == nullptr) continue;
+      current_ = {partition, message->offset};
       Emit(*partition, *message, output);
       consumer_.Advance(*partition, message->offset, splits);
       if (output.ShouldYield()) return consumer_.EndPoll(taken, splits);
@@ -106,12 +107,23 @@ class Reader final : public SourceReader<T> {
     return consumer_.EndPoll(taken, splits);
   }
 
+  std::string DescribeCurrent() const override {
+    if (current_.partition == nullptr) return "";
+    const TopicPartition& id = current_.partition->id;
+    return fmt::format("topic {}, partition {}, offset {}", id.topic, id.partition, current_.offset);
+  }
+
   void Close() override {
     batch_.reset();
     consumer_.Close();
   }
 
  private:
+  struct Current {
+    const Consumer::Partition* partition = nullptr;
+    int64_t offset = 0;
+  };
+
   void Emit(const Consumer::Partition& partition, const rd_kafka_message_t& message, SourceOutput<Bytes>& output) {
     if (message.payload == nullptr) {
       tombstones_->Add();
@@ -133,6 +145,7 @@ class Reader final : public SourceReader<T> {
 
   Consumer consumer_;
   Counter* tombstones_ = nullptr;
+  Current current_;  // being emitted
   std::optional<Batch> batch_;  // in hand: what a checkpoint has interrupted goes on with the next poll
 };
 

@@ -29,7 +29,8 @@ struct GrpcServerOptions {
 
 class GrpcServer {
  public:
-  // PermissionDenied: others could reach the address. Unavailable: the port is taken (or the address is not one of this machine).
+  // PermissionDenied: others could reach the address. Unavailable: the port is taken (or the address is not one of this
+  // machine).
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(GrpcServerOptions options, ControlService& service,
                                                            ProgramSource* programs);
   ~GrpcServer();

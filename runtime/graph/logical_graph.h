@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+
 namespace penstock {
 
 struct OperatorFactory;
@@ -64,6 +66,8 @@ struct LogicalNode {
   bool has_timers = false;                      // of its keys
   std::string delivery;                         // sinks; of sources kAtMostOnce or nothing
   std::shared_ptr<const SinkAdmin> sink_admin;  // sinks with transactions; opaque here
+  // Asked once, where the job is submitted: what its functions have to compare with other systems.
+  std::vector<std::function<absl::Status()>> submit_checks;
   bool is_source = false;
   bool is_sink = false;
   std::shared_ptr<const OperatorFactory> factory;

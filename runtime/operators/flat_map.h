@@ -2,7 +2,9 @@
 //
 // The function returns an optional, a range, a StatusOr of a value, optional or range, or takes (const In&,
 // Collector<Out>&). A non-OK Status is malformed data: counted, sampled into the log, and skipped, failed or sent to
-// the side output kMalformedName as the job says. An exception always fails the task.
+// the side output kMalformedName as the job says. But Unavailable, FailedPrecondition, Unauthenticated and
+// PermissionDenied say that the function lacks what it needs (a registry does not answer), whatever the record is, and
+// fail the task; Cancelled, that the task ends. An exception always fails the task.
 #ifndef PENSTOCK_RUNTIME_OPERATORS_FLAT_MAP_H_
 #define PENSTOCK_RUNTIME_OPERATORS_FLAT_MAP_H_
 
@@ -18,6 +20,7 @@
 #include "runtime/operators/plain_state.h"
 #include "runtime/operators/unary_operator.h"
 #include "runtime/record/serde.h"
+#include "runtime/time/split_table.h"
 
 namespace penstock {
 
@@ -25,12 +28,12 @@ inline constexpr char kMalformedName[] = "malformed";
 
 enum class OnError { kSkip, kFail, kSideOutput };
 
-// A record that a function could not make sense of. `record` has its bytes: a Bytes record as it came, others as their
-// Serde writes them.
+// A record that a function could not make sense of.
 struct Malformed {
-  std::string record;
-  std::string reason;
+  std::string record;  // its bytes: Bytes as they came, a record of Kafka's value, others as their Serde writes them
+  std::string reason;  // begins with the origin, where it is known
   std::string operator_name;
+  std::string origin;  // "topic orders, partition 3, offset 17"
 };
 
 // Set through the stream's .on_error after the operator was added, read when tasks are built.
@@ -103,7 +106,7 @@ class FlatMapOperator final : public UnaryOperator<In, Out> {
       if (result.ok()) {
         EmitValue(*result, timestamp);
       } else {
-        OnMalformed(value, std::string(result.status().message()), timestamp);
+        OnStatus(value, result.status(), timestamp);
       }
     } else {
       EmitValue(result, timestamp);
@@ -121,19 +124,51 @@ class FlatMapOperator final : public UnaryOperator<In, Out> {
     }
   }
 
-  void OnMalformed(const In& value, const std::string& reason, TimestampMs timestamp) {
+  void OnStatus(const In& value, const absl::Status& status, TimestampMs timestamp) {
+    switch (status.code()) {
+      case absl::StatusCode::kCancelled:
+        return;
+      case absl::StatusCode::kUnavailable:
+      case absl::StatusCode::kFailedPrecondition:
+      case absl::StatusCode::kUnauthenticated:
+      case absl::StatusCode::kPermissionDenied:
+        this->context_->NoteFailingOperator();
+        return this->context_->Fail(status);
+      default:
+        return OnMalformed(value, std::string(status.message()), timestamp);
+    }
+  }
+
+  void OnMalformed(const In& value, std::string reason, TimestampMs timestamp) {
+    std::string origin = OriginOf(value);
+    if (!origin.empty()) reason = origin + ": " + reason;
     this->context_->sample_malformed(reason);
     if (settings_->on_error == OnError::kFail) {
       this->context_->NoteFailingOperator();
       this->context_->Fail(absl::InvalidArgumentError("malformed record: " + reason));
     } else if (settings_->on_error == OnError::kSideOutput && malformed_ != nullptr) {
-      malformed_->OnRecord({BytesOf(value), reason, this->context_->operator_name()}, timestamp);
+      malformed_->OnRecord({BytesOf(value), std::move(reason), this->context_->operator_name(), std::move(origin)},
+                           timestamp);
+    }
+  }
+
+  // A record that says itself where it comes from (kafka::Record) does so behind an exchange, too.
+  std::string OriginOf(const In& value) const {
+    if constexpr (requires { value.topic, value.partition, value.offset; }) {
+      return "topic " + std::string(value.topic) + ", partition " + std::to_string(value.partition) + ", offset " +
+             std::to_string(value.offset);
+    } else {
+      return this->context_->splits().Origin();
     }
   }
 
   static std::string BytesOf(const In& value) {
     if constexpr (std::is_same_v<In, Bytes>) {
       return value.str();
+    } else if constexpr (std::is_same_v<In, std::string>) {
+      return value;
+    } else if constexpr (requires(std::optional<Bytes> bytes) { bytes = value.value; }) {
+      return value.value.has_value() ? value.value->str() : std::string();
     } else {
       ByteWriter out;
       Serde<In>::Write(value, out);

@@ -24,6 +24,7 @@ class TypedSourceOperator final : public SourceOperator, private SourceOutput<T>
     context_ = &context;
     splits_ = &context.splits();
     records_ = &context.source_records();
+    splits_->SetOrigin([this] { return reader_->DescribeCurrent(); });
     if (const RestoredState* state = context.restored()) {
       PENSTOCK_RETURN_IF_ERROR(CallUser(context_, [&] { return reader_->Restore(state->Items(kPositions)); }));
     }
@@ -69,7 +70,9 @@ class TypedSourceOperator final : public SourceOperator, private SourceOutput<T>
     splits_->SetCurrent(split);
     splits_->SetCaughtUp(split, false);
     records_->Add();
+    splits_->SetEmitting(true);
     out_->OnRecord(value, timestamp);
+    splits_->SetEmitting(false);
   }
   bool ShouldYield() const override { return context_->mail_waits(); }
   SplitIndex AddSplit(std::string name) override { return splits_->Add(std::move(name)); }

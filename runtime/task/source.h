@@ -75,6 +75,9 @@ class SourceReader {
   // Before Open, after a restore: the positions of all splits of all subtasks. The reader takes its own out of them by
   // the rule by which it deals out splits; splits without a position are new, and read from their beginning.
   virtual absl::Status Restore(const std::vector<std::string>& positions) = 0;
+  // Where the record that is being emitted lies, for people: "topic orders, partition 3, offset 17". Asked inside of
+  // Emit, when a function behind the source cannot make sense of the record. Empty: the reader does not know.
+  virtual std::string DescribeCurrent() const { return ""; }
   // Everything up to this checkpoint will not be asked for again.
   virtual void OnDecided(uint64_t checkpoint_id) { (void)checkpoint_id; }
   virtual void Close() = 0;  // after the last Poll, also after failure

@@ -8,7 +8,9 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/core/mutex.h"
@@ -46,6 +48,11 @@ class SplitTable {
   bool finished(int split) const { return splits_[split].finished.load(std::memory_order_relaxed); }
   void Finish(int split) { splits_[split].finished.store(true, std::memory_order_relaxed); }
 
+  // Where the record in hand lies, for people; empty while the source is not emitting, or there is none.
+  void SetOrigin(std::function<std::string()> origin) { origin_ = std::move(origin); }
+  void SetEmitting(bool emitting) { emitting_ = emitting; }
+  std::string Origin() const { return emitting_ && origin_ ? origin_() : std::string(); }
+
   void SetPosition(int split, int64_t position, int64_t end) {
     splits_[split].position.store(position, std::memory_order_relaxed);
     splits_[split].end.store(end, std::memory_order_relaxed);
@@ -80,6 +87,8 @@ class SplitTable {
   std::deque<Split> splits_;
   int current_ = 0;
   bool discovering_ = false;
+  bool emitting_ = false;
+  std::function<std::string()> origin_;
 };
 
 }  // namespace penstock

@@ -73,7 +73,8 @@ int RunAlone(const JobDefinition& job, const std::vector<std::string>& arguments
   const absl::StatusOr<CompiledGraph> compiled =
       BuildGraph(job, {.arguments = options->job,
                        .parallelism = options->parallelism,
-                       .key_groups = static_cast<int>(config->GetInt("pipeline.max-parallelism"))});
+                       .key_groups = static_cast<int>(config->GetInt("pipeline.max-parallelism")),
+                       .submitting = true});
   if (!compiled.ok()) return Fail(compiled.status(), 1);
 
   sigset_t signals;

@@ -65,6 +65,18 @@ absl::StatusOr<worker::JobExecutorOptions> OptionsOf(const proto::WorkerSpec& sp
   return options;
 }
 
+absl::Status RunSubmitChecks(const LogicalGraph& graph) {
+  std::string problems;
+  for (const LogicalNode& node : graph.nodes) {
+    for (const auto& check : node.submit_checks) {
+      const absl::Status status = check();
+      if (status.ok()) continue;
+      problems += fmt::format("{}operator '{}': {}", problems.empty() ? "" : "\n", node.name, MessageOf(status));
+    }
+  }
+  return problems.empty() ? absl::OkStatus() : FailedPrecondition("{}", problems);
+}
+
 }  // namespace
 
 MetricRegistry& ProcessRegistry() {
@@ -81,9 +93,12 @@ absl::StatusOr<CompiledGraph> BuildGraph(const JobDefinition& job, const GraphRe
     return Aborted("the job's function threw while it built the graph: {}", e.what());
   }
   for (const std::string& error : args.errors()) env.AddError(error);
-  return Compile(
-      env.shared_graph(),
-      {.name = job.name, .uid = job.name, .parallelism = request.parallelism, .key_groups = request.key_groups});
+  PENSTOCK_ASSIGN_OR_RETURN(CompiledGraph compiled, Compile(env.shared_graph(), {.name = job.name,
+                                                                                 .uid = job.name,
+                                                                                 .parallelism = request.parallelism,
+                                                                                 .key_groups = request.key_groups}));
+  if (request.submitting) PENSTOCK_RETURN_IF_ERROR(RunSubmitChecks(*compiled.logical));
+  return compiled;
 }
 
 worker::ExecutorFactory MakeExecutorFactory(const JobDefinition& job) {

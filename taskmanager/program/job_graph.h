@@ -18,10 +18,11 @@ struct GraphRequest {
   std::vector<std::string> arguments;
   int parallelism = 1;
   int key_groups = 720;
+  bool submitting = false;  // runs the checks that connect to other systems
 };
 
 // Runs the author's function. InvalidArgument lists every error of graph and arguments; an exception of the function
-// becomes Aborted with its message.
+// becomes Aborted with its message; FailedPrecondition lists the checks at submit that have failed.
 absl::StatusOr<CompiledGraph> BuildGraph(const JobDefinition& job, const GraphRequest& request);
 
 // The metrics of all tasks of this process. Lives as long as the process: they may be read until the end.

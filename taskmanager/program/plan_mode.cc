@@ -46,11 +46,12 @@ bool WriteAll(int fd, const std::string& text) {
 int RunPlan(const JobDefinition& job) {
   const int plan_fd = dup(STDOUT_FILENO);
   dup2(STDERR_FILENO, STDOUT_FILENO);
-  const absl::StatusOr<GraphRequest> request = ReadRequest();
+  absl::StatusOr<GraphRequest> request = ReadRequest();
   if (!request.ok()) {
     std::fprintf(stderr, "%s\n", MessageOf(request.status()).c_str());
     return 2;
   }
+  request->submitting = true;
   const absl::StatusOr<CompiledGraph> compiled = BuildGraph(job, *request);
   if (!compiled.ok()) {
     std::fprintf(stderr, "%s\n", MessageOf(compiled.status()).c_str());

@@ -33,9 +33,9 @@ absl::Status Await(taskmanager::LocalCluster& cluster, const std::string& id, co
 
 absl::Status RunJob(std::function<void(Environment&, const Args&)> build, const RunOptions& options) {
   const JobDefinition job{"test-job", std::move(build)};
-  PENSTOCK_ASSIGN_OR_RETURN(
-      const CompiledGraph compiled,
-      program::BuildGraph(job, {.arguments = options.arguments, .parallelism = options.parallelism}));
+  PENSTOCK_ASSIGN_OR_RETURN(const CompiledGraph compiled, program::BuildGraph(job, {.arguments = options.arguments,
+                                                                                    .parallelism = options.parallelism,
+                                                                                    .submitting = true}));
   int slots = 1;
   for (const CompiledVertex& vertex : compiled.vertices) slots = std::max(slots, vertex.parallelism);
   const int taskmanagers = std::max(options.taskmanagers, 1);

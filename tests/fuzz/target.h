@@ -18,6 +18,8 @@ extern const Target kWireTargets[];
 extern const size_t kWireTargetCount;
 extern const Target kStateTargets[];
 extern const size_t kStateTargetCount;
+extern const Target kFormatTargets[];
+extern const size_t kFormatTargetCount;
 extern const Target kKafkaTargets[];
 extern const size_t kKafkaTargetCount;
 

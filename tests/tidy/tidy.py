@@ -43,9 +43,11 @@ MAY_INCLUDE = {
 BANNED = [
     (r"\b(system_clock|steady_clock|high_resolution_clock)::now\(", "use runtime/core/clock.h", {"runtime/core/clock.cc"}),
     (r"\bsleep_for\(|\busleep\(|\bnanosleep\(", "wait for a condition instead of sleeping", 
-     {"tests/support/kafka_fixture.cc", "tests/support/database_fixture.cc", "tests/support/s3_fixture.cc", "tests/system/jobs/slow.cc"}),
+     {"tests/support/kafka_fixture.cc", "tests/support/database_fixture.cc", "tests/support/s3_fixture.cc",
+      "tests/support/registry_fixture.cc", "tests/system/jobs/slow.cc", "examples/async_enrichment/directory.cc"}),
     (r"\babsl::Mutex\b", "use runtime/core/mutex.h", set()),
-    (r"\bstd::mutex\b", "use runtime/core/mutex.h", {"runtime/core/mutex.h"}),
+    (r"\bstd::mutex\b", "use runtime/core/mutex.h", {"runtime/core/mutex.h", "examples/async_enrichment/directory.h",
+      "examples/async_enrichment/directory.cc"}),
     (r"\brand\(\)|\bsrand\(", "use a seeded engine that is passed in", set()),
     (r"\b(TODO|FIXME|XXX|HACK)\b", "finish it or write it into an issue", set()),
     (r"std::cout\b", "log, or print in a main", set()),
@@ -56,10 +58,12 @@ THIRD_PARTY = [
     (r"#include <librdkafka/", ("connectors/kafka", "benchmarks"), "librdkafka stays in connectors/kafka"),
     (r"#include <spdlog/", ("runtime/core",), "spdlog stays in core/log"),
     (r"#include <boost/", ("runtime/core/http",), "Boost.Beast stays in core/http"),
-    (r"#include <curl/", ("runtime/core/storage", "connectors/webhook"), "libcurl stays in core/storage and connectors/webhook"),
+    (r"#include <curl/", ("runtime/core/storage", "connectors/webhook", "connectors/schema_registry"),
+     "libcurl stays in core/storage, connectors/webhook and connectors/schema_registry"),
     (r"#include <libpq", ("connectors/postgres",), "libpq stays in connectors/postgres"),
     (r"#include <hiredis/", ("connectors/redis",), "hiredis stays in connectors/redis"),
     (r"#include <pugixml", ("runtime/core/storage",), "pugixml stays in core/storage"),
+    (r"#include <simdjson", ("connectors/formats/json", "examples", "benchmarks"), "simdjson stays in connectors/formats/json"),
     (r"#include <httplib", ("cli",), "httplib stays in cli"),
 ]
 

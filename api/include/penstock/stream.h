@@ -112,6 +112,22 @@ inline void RefuseBroadcastState(Environment& env, const LogicalNode& node) {
   }
 }
 
+// What a function says of itself, where it does: Validate() → Status, what is wrong with it; Describe(), for the plan;
+// CheckAtSubmit() → Status, asked once where the job is submitted, and free to connect to other systems.
+template <class Fn>
+void DeclareFunction(Environment& env, const Fn& fn, LogicalNode& node) {
+  if constexpr (requires { fn.Validate().ok(); }) {
+    if (const absl::Status status = fn.Validate(); !status.ok()) {
+      env.AddError(node.kind + ": " + std::string(status.message()));
+      return;
+    }
+  }
+  if constexpr (requires { std::string(fn.Describe()); }) node.description = fn.Describe();
+  if constexpr (requires { fn.CheckAtSubmit().ok(); }) {
+    node.submit_checks.push_back([fn] { return fn.CheckAtSubmit(); });
+  }
+}
+
 template <class K, class Out, class Fn>
 void DeclareStates(const Fn& fn, LogicalNode& node) {
   node.states = StatesOf(fn, Serde<K>::TypeName(), SchemaOf<K>());
@@ -354,6 +370,7 @@ class DataStream {
     LogicalNode node = detail::MakeFunctionNode<Out>(*env_, std::move(kind), fn, std::move(make));
     node.states = PlainStatesOf(fn);
     detail::RefuseBroadcastState(*env_, node);
+    detail::DeclareFunction(*env_, fn, node);
     const int id = env_->AddNode(std::move(node)).id;
     detail::Connect(*env_, from_, id);
     return DataStream<Out>(*env_, {{id}});

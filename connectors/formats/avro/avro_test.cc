@@ -94,7 +94,7 @@ TEST_CASE("a reader's struct takes what other writers wrote", "[avro]") {
   REQUIRE(strict.Validate().ok());  // only null counts cannot be read
   CHECK(strict(*bytes)->count == 5);
   const auto with_null = write<Old>(kOld)({{}, std::nullopt, "s"});
-  CHECK(MessageOf(strict(*with_null).status()) == "Avro: count: a null cannot be read as a int (byte 2)");
+  CHECK(MessageOf(strict(*with_null).status()) == "Avro: count: a null cannot be read as an int (byte 2)");
 }
 
 TEST_CASE("members without a writer's field: refused, or kept by option or the reader's schema", "[avro]") {
@@ -252,9 +252,9 @@ TEST_CASE("all that stands in the way is listed", "[avro]") {
                                           Parsed(R"({"type":"record","name":"R","fields":[{"name":"a","type":"int"},
         {"name":"b","type":{"type":"array","items":"int"}},{"name":"c","type":"int"},
         {"name":"e","type":{"type":"enum","name":"E","symbols":["x"]}}]})"));
-  CHECK(problems == std::vector<std::string>{"a: a string cannot be read as a int",
+  CHECK(problems == std::vector<std::string>{"a: a string cannot be read as an int",
                                              "the writer has no field 'c' of R, and the reader no default for it",
-                                             "b[]: a string cannot be read as a int",
+                                             "b[]: a string cannot be read as an int",
                                              "e: the symbol y of E is none of the reader's"});
 }
 

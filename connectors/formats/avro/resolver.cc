@@ -35,8 +35,9 @@ bool Promotes(Type from, Type to) {
 }
 
 std::string NameOf(const Node& node) {
-  return IsNamed(node.type) ? fmt::format("the {} {}", TypeName(node.type), node.name)
-                            : fmt::format("a {}", TypeName(node.type));
+  if (IsNamed(node.type)) return fmt::format("the {} {}", TypeName(node.type), node.name);
+  const bool vowel = node.type == Type::kInt || node.type == Type::kArray;
+  return fmt::format("{} {}", vowel ? "an" : "a", TypeName(node.type));
 }
 
 Step::Op OpOf(Type written) {

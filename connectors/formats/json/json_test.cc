@@ -131,6 +131,23 @@ struct Limits {
   float f = 0;
 };
 
+// In a fetched batch records lie behind each other: what follows a cut-off one must not become a part of it.
+TEST_CASE("a cut-off text is refused whatever lies behind it", "[json]") {
+  Parser<Order> parser = parse<Order>();
+  std::string text = to_json(kOrder);
+  const std::vector<std::string> followers = {"\"", "}", "]}", ",\"", "1", "{", "\"sku\":1}", "e1", {"\0", 1}};
+  for (const std::string& behind : followers) {
+    std::string memory = behind;
+    while (memory.size() < 200) memory += behind;
+    for (size_t size = 1; size < text.size(); ++size) {
+      const std::string whole = text.substr(0, size) + memory;
+      CHECK_FALSE(parser(std::string_view(whole).substr(0, size)).ok());
+    }
+    const std::string whole = text + memory;
+    CHECK(*parser(std::string_view(whole).substr(0, text.size())) == kOrder);
+  }
+}
+
 TEST_CASE("integers have the range of their type", "[json]") {
   CHECK(Parse<Limits>(R"({"i8":-128,"u8":255,"i16":32767,"u32":4294967295,"u64":18446744073709551615,"f":1e3})")->u64 ==
         std::numeric_limits<uint64_t>::max());

@@ -1,8 +1,12 @@
 // Walks a shape and a document together, on demand: each value is read once, straight into its place.
 #include <simdjson.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <map>
 #include <utility>
+#include <vector>
 
 #include "connectors/formats/utf8.h"
 #include "penstock/formats/json.h"
@@ -16,7 +20,9 @@ namespace ondemand = simdjson::ondemand;
 constexpr size_t kShownBytes = 40;  // of a value that an error shows
 
 // simdjson reads up to SIMDJSON_PADDING bytes beyond the text. Within a page that is harmless, so only a text that ends
-// near the end of its page is copied; the sanitizer sees each read, so under it every text is.
+// near the end of its page is copied; the sanitizer sees each read, so under it every text is. And when a text is cut
+// off, simdjson takes the byte behind it for the next token: a quote there would make it read, and write, a string that
+// nobody has measured. So what follows must be nothing that a value goes on or begins with.
 bool PaddingIsReadable(std::string_view text) {
 #if defined(__SANITIZE_ADDRESS__)
   (void)text;
@@ -29,7 +35,9 @@ bool PaddingIsReadable(std::string_view text) {
 #endif
   constexpr uintptr_t kPageBytes = 4096;
   const uintptr_t end = reinterpret_cast<uintptr_t>(text.data()) + text.size();
-  return end % kPageBytes != 0 && kPageBytes - end % kPageBytes >= simdjson::SIMDJSON_PADDING;
+  if (end % kPageBytes == 0 || kPageBytes - end % kPageBytes < simdjson::SIMDJSON_PADDING) return false;
+  const auto next = static_cast<unsigned char>(text.data()[text.size()]);
+  return next <= ' ' || next >= 0x80;
 #endif
 }
 
@@ -149,10 +157,22 @@ class Reader::Walk {
     double wide = 0;
     if (value.get_double().get(wide) != simdjson::SUCCESS) return IsNo(value, "number");
     out = static_cast<float>(wide);
-    return true;
+    return std::isfinite(out) || IsNo(value, "float");
   }
 
+  // Without escapes, which is mostly so, a string is what stands there: simdjson has checked that it is UTF-8.
   bool ReadString(ondemand::value& value, std::string& out) {
+    const char* const begin = value.raw_json_token().data();
+    if (*begin == '"') {
+      const char* const text = begin + 1;
+      const auto* const quote = static_cast<const char*>(std::memchr(text, '"', Left(text)));
+      if (quote != nullptr && std::memchr(text, '\\', static_cast<size_t>(quote - text)) == nullptr) {
+        simdjson::ondemand::raw_json_string taken;
+        if (value.get_raw_json_string().get(taken) != simdjson::SUCCESS) return IsNo(value, "string");
+        out.assign(text, quote);
+        return true;
+      }
+    }
     std::string_view text;
     if (value.get_string().get(text) != simdjson::SUCCESS) return IsNo(value, "string");
     out.assign(text);
@@ -198,12 +218,13 @@ class Reader::Walk {
   bool ReadStruct(const Shape& shape, ondemand::value& value, void* object) {
     ondemand::object fields;
     if (value.get_object().get(fields) != simdjson::SUCCESS) return IsNo(value, "object");
+    const std::vector<Key>& keys = KeysOf(shape);
     uint64_t seen = 0;  // shapes have at most 64 members
     size_t expected = 0;
     for (auto each : fields) {
       ondemand::field field;
       if (const auto error = std::move(each).get(field)) return Broken(error);
-      const size_t found = FindMember(shape, field, expected);
+      const size_t found = FindMember(keys, field, expected);
       if (found == kBrokenKey) return SayAt(field.value(), "a field's name is no string");
       if (found == kUnknown) {
         if (options_.refuse_unknown_fields) {
@@ -235,27 +256,56 @@ class Reader::Walk {
   static constexpr size_t kUnknown = ~size_t{0};
   static constexpr size_t kBrokenKey = kUnknown - 1;
 
-  // Members' names need no escapes, so an equal raw key is the member's; comparing may reach into the padding. Fields
-  // mostly come in the members' order.
-  size_t FindMember(const Shape& shape, ondemand::field& field, size_t expected) {
-    const char* const raw = field.key().raw();
-    const size_t count = shape.members.size();
-    for (size_t i = 0; i < count; ++i) {
-      const size_t at = expected + i < count ? expected + i : expected + i - count;
-      const std::string& name = shape.members[at].name;
-      if (name.size() < simdjson::SIMDJSON_PADDING && std::memcmp(raw, name.data(), name.size()) == 0 &&
-          raw[name.size()] == '"') {
-        return at;
-      }
+  size_t Left(const char* from) const { return from < data_ + size_ ? static_cast<size_t>(data_ + size_ - from) : 0; }
+
+  // A member's name with its closing quote; the first 8 bytes as a word.
+  struct Key {
+    std::string quoted;
+    uint64_t word = 0;
+    uint64_t mask = 0;
+
+    explicit Key(const std::string& name) : quoted(name + '"') {
+      std::memcpy(&word, quoted.data(), std::min(quoted.size(), sizeof(word)));
+      mask = quoted.size() >= sizeof(mask) ? ~uint64_t{0} : (uint64_t{1} << (8 * quoted.size())) - 1;
     }
-    const auto left = static_cast<size_t>(data_ + size_ - raw);
-    const char* const quote = static_cast<const char*>(std::memchr(raw, '"', left));
-    const size_t bytes = quote == nullptr ? left : static_cast<size_t>(quote - raw);
+    // raw: what the document has. May look into its padding.
+    bool Is(const char* raw, size_t left) const {
+      uint64_t begin = 0;
+      std::memcpy(&begin, raw, sizeof(begin));
+      if ((begin & mask) != word) return false;
+      return quoted.size() <= sizeof(word) ||
+             (quoted.size() <= left && std::memcmp(raw + 8, quoted.data() + 8, quoted.size() - 8) == 0);
+    }
+  };
+
+  const std::vector<Key>& KeysOf(const Shape& shape) {
+    if (&shape == last_shape_) return *last_keys_;
+    auto& keys = keys_[&shape];
+    if (keys.empty()) {
+      for (const ShapeMember& member : shape.members) keys.emplace_back(member.name);
+    }
+    last_shape_ = &shape;
+    last_keys_ = &keys;
+    return keys;
+  }
+
+  // Members' names need no escapes, so an equal raw key is the member's. Fields mostly come in the members' order.
+  size_t FindMember(const std::vector<Key>& keys, ondemand::field& field, size_t expected) {
+    const char* const raw = field.key().raw();
+    const size_t left = Left(raw);
+    for (size_t i = expected; i < keys.size(); ++i) {
+      if (keys[i].Is(raw, left)) return i;
+    }
+    for (size_t i = 0; i < expected; ++i) {
+      if (keys[i].Is(raw, left)) return i;
+    }
+    size_t bytes = 0;
+    while (bytes < left && raw[bytes] != '"' && raw[bytes] != '\\') ++bytes;
     key_ = std::string_view(raw, bytes);
-    if (std::memchr(raw, '\\', bytes) == nullptr) return kUnknown;
+    if (bytes == left || raw[bytes] == '"') return kUnknown;
     if (field.unescaped_key().get(key_) != simdjson::SUCCESS) return kBrokenKey;
-    for (size_t i = 0; i < count; ++i) {
-      if (shape.members[i].name == key_) return i;
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (key_.size() + 1 == keys[i].quoted.size() && keys[i].quoted.starts_with(key_)) return i;
     }
     return kUnknown;
   }
@@ -307,6 +357,9 @@ class Reader::Walk {
   std::string copy_;
   const char* data_ = nullptr;
   size_t size_ = 0;
+  std::map<const Shape*, std::vector<Key>> keys_;
+  const Shape* last_shape_ = nullptr;
+  const std::vector<Key>* last_keys_ = nullptr;
   std::string_view key_;  // the last unknown one
   std::string path_;      // of an error
   std::string message_;

@@ -3,6 +3,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 
 #include "connectors/formats/utf8.h"
 #include "penstock/formats/json.h"
@@ -17,6 +19,16 @@ constexpr std::array<bool, 256> kPlain = [] {
   for (int c = 0x20; c < 0x80; ++c) plain[static_cast<size_t>(c)] = c != '"' && c != '\\';
   return plain;
 }();
+
+// Whether 8 bytes are plain: none below 0x20, above 0x7f, a quote or a backslash.
+bool ArePlain(const char* text) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
+  uint64_t word = 0;
+  std::memcpy(&word, text, sizeof(word));
+  const auto has_zero = [](uint64_t x) { return (x - kOnes) & ~x & kHigh; };
+  const uint64_t below_space = (word - kOnes * 0x20) & ~word & kHigh;
+  return ((word & kHigh) | below_space | has_zero(word ^ kOnes * '"') | has_zero(word ^ kOnes * '\\')) == 0;
+}
 
 void AppendEscape(char c, std::string& out) {
   switch (c) {
@@ -44,6 +56,8 @@ void AppendString(std::string_view text, std::string& out) {
   out += '"';
   size_t begin = 0;  // of what is plain and not appended yet
   for (size_t at = 0; at < text.size();) {
+    while (at + sizeof(uint64_t) <= text.size() && ArePlain(text.data() + at)) at += sizeof(uint64_t);
+    if (at == text.size()) break;
     const auto c = static_cast<unsigned char>(text[at]);
     if (kPlain[c]) {
       ++at;

@@ -64,6 +64,11 @@ struct Source {
       return absl::OkStatus();
     }
 
+    std::string DescribeCurrent() const override {
+      if (current_ == strides_.size()) return "";
+      return fmt::format("record {}", strides_[current_].next - strides_[current_].step);
+    }
+
     void Close() override {}
 
    private:

@@ -152,6 +152,17 @@ struct ProducerRecord {
   int32_t partition = -1;                // -1: by key, or at random without one
 };
 
+// What a function could not make sense of (Malformed, from .malformed()), for a topic of its own: the record's bytes as
+// they came, why and where from as the headers penstock.reason, penstock.origin and penstock.operator.
+//   parsed.malformed().map(kafka::dead_letter<Malformed>).sink("dead", kafka::Sink{...})
+template <class M>
+ProducerRecord dead_letter(const M& malformed) {
+  return {.value = malformed.record,
+          .headers = {{"penstock.reason", malformed.reason},
+                      {"penstock.origin", malformed.origin},
+                      {"penstock.operator", malformed.operator_name}}};
+}
+
 template <class T>
 concept Writable = std::same_as<T, std::string> || std::same_as<T, Bytes> || std::same_as<T, ProducerRecord>;
 
