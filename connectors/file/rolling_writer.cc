@@ -51,7 +51,7 @@ class RollingSink final : public TwoPhaseSink<T> {
     // Of no other sink, so that several may share a directory.
     sink_id_ = Sha256Of(fmt::format("{}\n{}\n{}", origin.cluster_id, origin.job_uid, sink_uid)).substr(0, kSinkIdChars);
     stem_ = fmt::format("{}{}-{}-{}", kHiddenPrefix, sink_id_, origin.generation, context.subtask());
-    if (context.subtask() == 0) RemoveLeftovers(context.clock().NowMs());
+    if (context.subtask() == 0) clock_ = &context.clock();
     return absl::OkStatus();
   }
 
@@ -63,6 +63,9 @@ class RollingSink final : public TwoPhaseSink<T> {
   }
 
   absl::StatusOr<std::vector<Committable>> Prepare(uint64_t) override {
+    // Not before the first barrier: sources begin once every subtask has committed what it was restored with
+    // (protocols.md B6), which may be as old as the job was down.
+    if (clock_ != nullptr) RemoveLeftovers(std::exchange(clock_, nullptr)->NowMs());
     if (fd_ >= 0) PENSTOCK_RETURN_IF_ERROR(EndFile());
     if (!ended_.empty()) PENSTOCK_RETURN_IF_ERROR(SyncDirectory(directory_));
     return std::exchange(ended_, {});
@@ -116,7 +119,7 @@ class RollingSink final : public TwoPhaseSink<T> {
   }
 
   // What dead attempts have written for checkpoints that were never decided. What is younger may belong to an attempt
-  // that is not dead yet, or to a checkpoint that another subtask is about to commit.
+  // that is not dead yet.
   void RemoveLeftovers(int64_t now_ms) const {
     std::error_code error;
     const std::string prefix = fmt::format("{}{}-", kHiddenPrefix, sink_id_);
@@ -131,6 +134,7 @@ class RollingSink final : public TwoPhaseSink<T> {
   const std::string directory_;
   const framing::Framing framing_;
   const int64_t roll_bytes_;
+  const Clock* clock_ = nullptr;  // until leftovers are removed, which is the business of one subtask
   std::string sink_id_;
   std::string stem_;
   std::string name_;  // of the file being written
