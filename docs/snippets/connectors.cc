@@ -6,7 +6,12 @@
 #include <penstock/connectors/discard.h>
 #include <penstock/connectors/file.h>
 #include <penstock/connectors/kafka.h>
+#include <penstock/connectors/kafka_upsert.h>
+#include <penstock/connectors/postgres.h>
 #include <penstock/connectors/print.h>
+#include <penstock/connectors/redis.h>
+#include <penstock/connectors/tcp.h>
+#include <penstock/connectors/webhook.h>
 #include <penstock/job.h>
 
 #include <chrono>
@@ -19,6 +24,12 @@ using namespace std::chrono_literals;
 struct Order {
   std::string id;
   int64_t cents = 0;
+};
+
+struct Total {
+  std::string customer;
+  int64_t cents = 0;
+  int64_t time_ms = 0;
 };
 
 void KafkaSource(Environment& env, const Args& args) {
@@ -48,6 +59,67 @@ void KafkaSink(DataStream<std::string>& lines, DataStream<Order>& orders, const 
   orders.sink("orders", kafka::SinkOf<Order>{.sink = {.brokers = args["brokers"], .topic = "orders"},
                                              .key = [](const Order& order) { return order.id; },
                                              .value = [](const Order& order) { return std::to_string(order.cents); }});
+}
+
+void KafkaUpserts(Environment& env, DataStream<Total>& totals, const Args& args) {
+  totals.sink("totals", kafka::UpsertSink<Total>{.sink = {.brokers = args["brokers"], .topic = "totals"},
+                                                 .key = [](const Total& total) { return total.customer; },
+                                                 .value = [](const Total& total) -> std::optional<std::string> {
+                                                   if (total.cents == 0)
+                                                     return std::nullopt;  // the customer's row is to go
+                                                   return std::to_string(total.cents);
+                                                 }});
+  env.source("table", kafka::UpsertSource{.source = {.brokers = args["brokers"], .topics = {"totals"}}})
+      .map([](const kafka::Upsert& change) {
+        return change.key.str() + (change.value ? "=" + change.value->str() : " gone");
+      })
+      .sink("changes", print::Sink{});
+}
+
+void Webhook(DataStream<Order>& orders) {
+  orders.sink("hook", webhook::SinkOf<Order>{.sink = {.url = "https://orders.example/in",
+                                                      .headers = {{"X-Tenant", "shop"}},
+                                                      .bearer_token = "${file:/run/secrets/orders-token}",
+                                                      .batching = {.records_max = 200}},
+                                             .body = [](const Order& order) {
+                                               return fmt::format(R"({{"id": "{}", "cents": {}}})", order.id,
+                                                                  order.cents);
+                                             }});
+}
+
+void Postgres(DataStream<Total>& totals) {
+  totals.sink("rows",
+              postgres::Sink<Total>{
+                  .connection = "host=db dbname=shop user=job password=${env:DB_PASSWORD}",
+                  .table = "totals",
+                  .columns = {{"customer", &Total::customer},
+                              {"cents", &Total::cents},
+                              {"seen", [](const Total& total) { return postgres::TimestampText(total.time_ms); }}},
+                  .key = {"customer"},
+                  .deletes = [](const Total& total) { return total.cents == 0; }});
+}
+
+void Redis(DataStream<Total>& totals) {
+  totals.sink("cache", redis::Sink<Total>{
+                           .host = "cache", .password = "${env:REDIS_PASSWORD}", .command = [](const Total& total) {
+                             return redis::Set("total:" + total.customer, total.cents, 24h);
+                           }});
+}
+
+void Tcp(Environment& env) {
+  env.source("feed", tcp::Source{.addresses = {"sensor-1:7000", "sensor-2:7000"}})
+      .map([](const Bytes& line) { return line.str(); })
+      .sink("out", print::Sink{});
+}
+
+void WatchedFiles(Environment& env) {
+  env.source("drops", file::Source{.path = "/data/drop",
+                                   .framing = framing::Framing::kCsv,
+                                   .header_records = 1,
+                                   .name_pattern = "*.csv",
+                                   .watch_interval = 5s})
+      .map([](const Bytes& record) { return record.str(); })
+      .sink("rows", file::Sink{.path = "/data/rows", .framing = framing::Framing::kCsv});
 }
 
 void Generated(Environment& env) {
