@@ -1,21 +1,50 @@
-// The code of docs/exactly_once.md, compiled. docs/snippets/check.py compares the two.
+// The code of docs/exactly_once.md, compiled and tested. docs/snippets/check.py compares the two.
 #include <fmt/format.h>
 #include <penstock/connectors/kafka.h>
 #include <penstock/job.h>
+#include <penstock/testing/connector_conformance.h>
 #include <penstock/two_phase_sink.h>
 
+#include <catch2/catch.hpp>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "runtime/core/mutex.h"
+
 using namespace penstock;
 
-// Somebody's storage.
-struct Store {
-  static std::shared_ptr<Store> Connect() { return std::make_shared<Store>(); }
-  absl::Status Stage(const std::string&, std::vector<std::string>) { return absl::OkStatus(); }
-  absl::Status PublishOnce(const std::string&) { return absl::OkStatus(); }
+// Somebody's storage. Thread-safe: what is prepared is committed on a thread of its own.
+class Store {
+ public:
+  static std::shared_ptr<Store> Connect() {
+    static const auto store = std::make_shared<Store>();
+    return store;
+  }
+  absl::Status Stage(const std::string& name, std::vector<std::string> entries) {
+    MutexLock lock(&mutex_);
+    staged_[name] = std::move(entries);
+    return absl::OkStatus();
+  }
+  absl::Status PublishOnce(const std::string& name) {
+    MutexLock lock(&mutex_);
+    const auto found = staged_.find(name);
+    if (found == staged_.end()) return absl::DataLossError(name + " was never staged");
+    published_.insert(published_.end(), found->second.begin(), found->second.end());
+    found->second.clear();  // it stays known: a second call has nothing to do
+    return absl::OkStatus();
+  }
+  std::vector<std::string> Published() {
+    MutexLock lock(&mutex_);
+    return published_;
+  }
+
+ private:
+  Mutex mutex_;
+  std::map<std::string, std::vector<std::string>> staged_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> published_ ABSL_GUARDED_BY(mutex_);
 };
 
 void KafkaExactlyOnce(DataStream<std::string>& lines, const Args& args) {
@@ -46,6 +75,12 @@ class Ledger final : public TwoPhaseSink<std::string> {
   std::vector<std::string> entries_;
 };
 
-std::unique_ptr<SinkWriter<std::string>> MakeLedger() {
-  return std::make_unique<TwoPhaseWriter<std::string>>(std::make_unique<Ledger>());
+TEST_CASE("The ledger writes exactly once") {
+  const absl::Status status = testing::CheckSink<std::string>({
+      .make = [] { return std::make_unique<TwoPhaseWriter<std::string>>(std::make_unique<Ledger>()); },
+      .read = [] { return Store::Connect()->Published(); },
+      .delivery = Delivery::exactly_once,
+  });
+  INFO(status);
+  REQUIRE(status.ok());
 }

@@ -36,7 +36,7 @@ class SinkJob {
     Die();
     prepared_.reset();
     parent_ = newest_ ? newest_->generation : "";
-    generation_ = "g" + std::to_string(++generations_);
+    generation_ = fmt::format("{}-{}", uid_, ++generations_);  // no other attempt's, of any job
     next_ = decided();
     widest_ = std::max(widest_, parallelism);
     SinkStart start{.origin = {.checkpoints = true,
