@@ -10,6 +10,7 @@
 #include "connectors/schema_registry/compatibility.h"
 #include "runtime/core/clock.h"
 #include "runtime/core/mutex.h"
+#include "runtime/core/secret.h"
 #include "runtime/core/status.h"
 
 namespace penstock::schema_registry {
@@ -99,6 +100,11 @@ absl::Status Registry::Validate() const {
     }
     if (each.find('@') != std::string::npos) {
       return InvalidArgument("schema registry: put user and password into .user and .password, not into .url");
+    }
+  }
+  for (const std::string* each : {&user, &password}) {
+    if (absl::Status status = CheckSecretReferences(*each); !status.ok()) {
+      return InvalidArgument("schema registry: {}", MessageOf(status));
     }
   }
   if (timeout.count() <= 0) return InvalidArgument("schema registry: .timeout is not positive");

@@ -7,7 +7,10 @@
 
 #include "connectors/schema_registry/compatibility.h"
 #include "connectors/schema_registry/wire_format.h"
+#include "penstock/schema_registry.h"
+#include "penstock/testing/fake_context.h"
 #include "runtime/core/clock.h"
+#include "runtime/core/mutex.h"
 #include "runtime/core/status.h"
 
 namespace penstock::schema_registry {
@@ -155,6 +158,38 @@ TEST_CASE("a registry's description is checked", "[registry]") {
   CHECK_FALSE(Registry{.url = "ftp://a"}.Validate().ok());
   CHECK_THAT(MessageOf(Registry{.url = "http://me:secret@a"}.Validate()), !Catch::Contains("secret"));
   CHECK_FALSE(Registry{.url = "http://a", .tries_max = 0}.Validate().ok());
+  CHECK_FALSE(Registry{.url = "http://a", .password = "${file:}"}.Validate().ok());
+}
+
+// As a server that takes the request and never answers.
+class SilentTransport final : public HttpTransport {
+ public:
+  absl::Status Send(const HttpRequest&, HttpAnswer*) override {
+    MutexLock lock(&mutex_);
+    while (!stopped_) stop_requested_.Wait(&mutex_);
+    return Unavailable("stopped");
+  }
+  void Stop() override {
+    MutexLock lock(&mutex_);
+    stopped_ = true;
+    stop_requested_.NotifyAll();
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar stop_requested_;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+TEST_CASE("a task that is cancelled does not wait for the registry", "[registry]") {
+  auto parser = parse_avro<avro::Value>({.registry = {.url = "http://a", .transport = [](const Registry&) {
+                                                        return std::make_unique<SilentTransport>();
+                                                      }}});
+  testing::FakeContext context;
+  context.on_wait = [] { return false; };
+  parser.open(context);
+  CHECK(parser(std::string("\0\0\0\0\7", 5)).status().code() == absl::StatusCode::kCancelled);
+  CHECK(context.waited_for == std::set<std::string>{"the schema registry: schema 7"});
 }
 
 TEST_CASE("the wire format", "[registry]") {

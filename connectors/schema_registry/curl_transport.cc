@@ -5,6 +5,7 @@
 
 #include "penstock/schema_registry/client.h"
 #include "runtime/core/mutex.h"
+#include "runtime/core/secret.h"
 #include "runtime/core/status.h"
 
 namespace penstock::schema_registry {
@@ -47,6 +48,8 @@ class CurlTransport final : public HttpTransport {
   ~CurlTransport() override { curl_easy_cleanup(curl_); }
 
   absl::Status Send(const HttpRequest& request, HttpAnswer* answer) override {
+    PENSTOCK_ASSIGN_OR_RETURN(const std::string user, ResolveSecrets(registry_.user));
+    PENSTOCK_ASSIGN_OR_RETURN(const std::string password, ResolveSecrets(registry_.password));
     MutexLock lock(&mutex_);
     char problem[CURL_ERROR_SIZE] = "";
     curl_easy_reset(curl_);  // keeps the connection
@@ -70,10 +73,10 @@ class CurlTransport final : public HttpTransport {
       curl_easy_setopt(curl_, CURLOPT_POSTFIELDS, request.body.data());
       curl_easy_setopt(curl_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
     }
-    if (!registry_.user.empty()) {
+    if (!user.empty()) {
       curl_easy_setopt(curl_, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-      curl_easy_setopt(curl_, CURLOPT_USERNAME, registry_.user.c_str());
-      curl_easy_setopt(curl_, CURLOPT_PASSWORD, registry_.password.c_str());
+      curl_easy_setopt(curl_, CURLOPT_USERNAME, user.c_str());
+      curl_easy_setopt(curl_, CURLOPT_PASSWORD, password.c_str());
     }
     if (!registry_.ca_file.empty()) curl_easy_setopt(curl_, CURLOPT_CAINFO, registry_.ca_file.c_str());
     answer->body.clear();

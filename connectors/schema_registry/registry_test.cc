@@ -88,6 +88,11 @@ TEST_CASE("TLS with a named authority, and basic auth", "[registry]") {
   CHECK_THAT(refused.ToString(), !Catch::Contains("wrong"));
   registry.password = fixture.password();
   CHECK(Client(registry).Register(NewSubject(), {.text = kV1}).ok());
+  REQUIRE(setenv("PENSTOCK_TEST_REGISTRY_PASSWORD", fixture.password().c_str(), 1) == 0);
+  registry.password = "${env:PENSTOCK_TEST_REGISTRY_PASSWORD}";
+  CHECK(Client(registry).Register(NewSubject(), {.text = kV1}).ok());
+  registry.password = "${file:/nowhere}";
+  CHECK(Client(registry).Versions("x").status().code() == absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_CASE("levels of compatibility mean to us what they mean to the registry", "[registry]") {

@@ -58,10 +58,10 @@ void DeadLetters(Environment& env, const Args& args) {
 }
 
 void Csv(Environment& env) {
-  env.source("trades", file::Source{.path = "/data/trades"})
+  env.source("trades", file::Source{.path = "/data/trades", .framing = framing::Framing::kCsv})
       .flat_map(csv::parse<Trade>({.delimiter = ';', .columns = {"price", "id", "venue"}, .skip_header = true}))
       .map(csv::write<Trade>())
-      .sink("copy", file::Sink{.path = "/data/copy"});
+      .sink("copy", file::Sink{.path = "/data/copy", .framing = framing::Framing::kCsv});
 }
 
 void Avro(DataStream<Bytes>& events) {

@@ -18,6 +18,7 @@ namespace {
 namespace ondemand = simdjson::ondemand;
 
 constexpr size_t kShownBytes = 40;  // of a value that an error shows
+constexpr size_t kMembersMax = 64;  // of a struct
 
 // simdjson reads up to SIMDJSON_PADDING bytes beyond the text. Within a page that is harmless, so only a text that ends
 // near the end of its page is copied; the sanitizer sees each read, so under it every text is. And when a text is cut
@@ -53,6 +54,7 @@ std::string Problems(const Shape& shape, const std::string& path) {
     case ShapeKind::kMap:
       return Problems(*shape.element, path + "[]");
     case ShapeKind::kStruct:
+      if (shape.members.size() > kMembersMax) return fmt::format("{} has more than {} members", path, kMembersMax);
       for (const ShapeMember& member : shape.members) {
         std::string problem = Problems(*member.shape, path.empty() ? member.name : path + "." + member.name);
         if (!problem.empty()) return problem;
@@ -219,7 +221,7 @@ class Reader::Walk {
     ondemand::object fields;
     if (value.get_object().get(fields) != simdjson::SUCCESS) return IsNo(value, "object");
     const std::vector<Key>& keys = KeysOf(shape);
-    uint64_t seen = 0;  // shapes have at most 64 members
+    uint64_t seen = 0;  // by member
     size_t expected = 0;
     for (auto each : fields) {
       ondemand::field field;

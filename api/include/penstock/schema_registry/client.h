@@ -30,8 +30,8 @@ class HttpTransport;
 
 // Where a registry is.
 struct Registry {
-  std::string url;  // http://host:port/path; several, separated by commas, are one registry
-  std::string user;
+  std::string url;   // http://host:port/path; several, separated by commas, are one registry
+  std::string user;  // these two may have references: "${file:/run/secrets/registry}" (runtime/core/secret.h)
   std::string password;
   std::string ca_file;                       // PEM; empty: the system's authorities
   std::chrono::milliseconds timeout{5'000};  // of one try
