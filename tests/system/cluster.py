@@ -182,9 +182,10 @@ class Cluster:
 
     # ---- the command line ----
     def cli(self, *words, jobmanager=None, env=None):
-        return run(program("penstock"), "-m", jobmanager or self.rest, *words,
-                   env={"PENSTOCK_RUN_DIR": self.folder, "PENSTOCK_REST_LOCAL_TOKEN_FILE": f"{self.folder}/rest-token",
-                        **(env or {})})
+        return run(program("penstock"), "-m", jobmanager or self.rest, *words, env={**self.cli_env(), **(env or {})})
+
+    def cli_env(self):
+        return {"PENSTOCK_RUN_DIR": self.folder, "PENSTOCK_REST_LOCAL_TOKEN_FILE": f"{self.folder}/rest-token"}
 
     def submit(self, job, *arguments, parallelism=1, options=(), env=None):
         """The id of the job, submitted by `penstock run -d`."""

@@ -1,6 +1,7 @@
 // The Kafka connector against librdkafka's mock cluster, and the dev broker's guard.
 #include "connectors/kafka/devbroker/guard.h"
 #include "connectors/kafka/devbroker/mock_cluster.h"
+#include "connectors/kafka/exactly_once/preflight.h"
 #include "connectors/kafka/test_support.h"
 #include "penstock/testing/connector_conformance.h"
 
@@ -54,6 +55,17 @@ TEST_CASE("kafka sink conforms", "[kafka]") {
                                  .seeds = 5,
                                  .stall = [&](bool stalled) { cluster->SetDown(stalled); },
                                  .stalled_records_max = 1000}));
+}
+
+TEST_CASE("exactly-once delivery is refused on the mock, which has no real transactions", "[kafka]") {
+  const auto cluster = StartCluster();
+  REQUIRE_OK(cluster->CreateTopic("out", 1));
+  const Sink sink{.brokers = cluster->brokers(), .topic = "out", .delivery = Delivery::exactly_once};
+  const auto limits = CheckBroker(
+      sink, {}, [](const std::string&) {}, [] { return false; });
+  CHECK(limits.status().code() == absl::StatusCode::kFailedPrecondition);
+  CHECK_THAT(std::string(limits.status().message()),
+             Catch::Contains(cluster->brokers()) && Catch::Contains("use at-least-once here"));
 }
 
 TEST_CASE("explicit offsets, latest, and what comes later, on the mock", "[kafka]") {

@@ -1,5 +1,6 @@
 // The exactly-once sink against a real broker: it dies at every point of its protocol, and a read_committed reader
 // finds every record once and in order.
+#include "connectors/kafka/exactly_once/preflight.h"
 #include "connectors/kafka/exactly_once/test_job.h"
 
 namespace penstock::kafka {
@@ -16,6 +17,31 @@ TEST_CASE("committed with each checkpoint, invisible before", "[kafka][exactly-o
   REQUIRE_OK(job.Take());  // an empty one
   job.Stop();
   job.Audit(100);
+}
+
+TEST_CASE("what the broker's limits refuse and warn of, before the first record", "[kafka][exactly-once]") {
+  const auto check = [topic = NewTopic("limits")](Properties properties, int64_t checkpoint_timeout_ms) {
+    const Sink sink{
+        .brokers = Brokers(), .topic = topic, .delivery = Delivery::exactly_once, .properties = std::move(properties)};
+    AttemptOrigin origin;
+    origin.checkpoint_interval_ms = 1'000;
+    origin.checkpoint_timeout_ms = checkpoint_timeout_ms;
+    return CheckBroker(
+        sink, origin, [](const std::string&) {}, [] { return false; });
+  };
+  const auto fine = check({}, 60'000);
+  REQUIRE_OK(fine.status());
+  CHECK(fine->warning.empty());
+  CHECK(fine->timeout_ms == fine->broker_timeout_max_ms);
+  CHECK(fine->offsets_retention_ms > 0);
+  const std::string too_long = std::to_string(fine->broker_timeout_max_ms + 1);
+  const auto refused = check({{"transaction.timeout.ms", too_long}}, 60'000);
+  CHECK(refused.status().code() == absl::StatusCode::kFailedPrecondition);
+  CHECK_THAT(MessageOf(refused.status()), Catch::Contains(too_long) && Catch::Contains("transaction.max.timeout.ms"));
+  const auto tight = check({{"transaction.timeout.ms", "10000"}}, 60'000);
+  REQUIRE_OK(tight.status());
+  CHECK(tight->timeout_ms == 10'000);
+  CHECK_THAT(tight->warning, Catch::Contains("may take 61000 ms") && Catch::Contains("after 10000 ms"));
 }
 
 // Points 1 to 5, 8, 9, 11, 12 of the protocol: the second checkpoint dies there.
