@@ -35,7 +35,7 @@ class Sender {
   }
   ~Sender() {
     Hang();
-    close(listener_);
+    StopListening();
   }
   Sender(const Sender&) = delete;
   Sender& operator=(const Sender&) = delete;
@@ -67,6 +67,11 @@ class Sender {
     }
     return taken;
   }
+  // Until then the system takes connections for it, though it never accepts them.
+  void StopListening() {
+    if (listener_ >= 0) close(listener_);
+    listener_ = -1;
+  }
   void Hang() {
     if (peer_ >= 0) close(peer_);
     peer_ = -1;
@@ -79,7 +84,7 @@ class Sender {
   }
 
  private:
-  const int listener_;
+  int listener_;
   int port_ = 0;
   int peer_ = -1;
 };
@@ -177,6 +182,7 @@ TEST_CASE("caught up while connected and dry, not while nobody is there", "[tcp]
   sender.Send("one\npart");
   REQUIRE(opened.UntilCount(1));
   REQUIRE(opened.Until([&] { return !opened.output.caught_up.empty(); }));
+  sender.StopListening();
   sender.Hang();
   REQUIRE(opened.Until([&] { return !opened.context.note.empty(); }));
   opened.output.caught_up.clear();
