@@ -38,6 +38,12 @@ class Service {
   std::vector<Call> calls;
 };
 
+// Calls that nobody answers keep the function alive, and the function the service: let go of at the end.
+struct OwnedService : std::shared_ptr<Service> {
+  OwnedService() : std::shared_ptr<Service>(std::make_shared<Service>()) {}
+  ~OwnedService() { get()->calls.clear(); }
+};
+
 struct ByCallback {
   std::shared_ptr<Service> service;
   void operator()(const int& value, AsyncResult<std::string> result) const {
@@ -60,7 +66,7 @@ struct ByCoroutine {
 
 TEST_CASE("Ordered answers leave in the order of their records, and hold watermarks back", "[async][once]") {
   Harness<int> harness;
-  auto service = std::make_shared<Service>();
+  const OwnedService service;
   auto out = harness.output(harness.input().async<std::string>("ask", ByCallback{service}));
   harness.push(1, 10);
   harness.push(2, 20);
@@ -80,7 +86,7 @@ TEST_CASE("Ordered answers leave in the order of their records, and hold waterma
 
 TEST_CASE("Unordered answers leave as they come, but pass no watermark", "[async][once]") {
   Harness<int> harness;
-  auto service = std::make_shared<Service>();
+  const OwnedService service;
   auto out =
       harness.output(harness.input().async<std::string>("ask", ByCallback{service}, AsyncOptions{.ordered = false}));
   harness.push(1, 10);
@@ -99,7 +105,7 @@ TEST_CASE("Unordered answers leave as they come, but pass no watermark", "[async
 
 TEST_CASE("A coroutine goes on where its answer comes; what it throws fails the task", "[async][once]") {
   Harness<int> harness;
-  auto service = std::make_shared<Service>();
+  const OwnedService service;
   auto out = harness.output(harness.input().async<std::string>("ask", ByCoroutine{service}));
   harness.push(1);
   harness.push(2);
@@ -113,7 +119,7 @@ TEST_CASE("A coroutine goes on where its answer comes; what it throws fails the 
 
 TEST_CASE("A failed call is tried again, and fails the task in the end", "[async][once]") {
   Harness<int> harness;
-  auto service = std::make_shared<Service>();
+  const OwnedService service;
   AsyncOptions options;
   options.retries = {.max_attempts = 3, .delay = milliseconds(100)};
   auto out = harness.output(harness.input().async<std::string>("ask", ByCallback{service}, options));
@@ -143,7 +149,7 @@ TEST_CASE("A failed call is tried again, and fails the task in the end", "[async
 
 TEST_CASE("What fails for good goes aside, a timeout too; its answer is dropped when it comes", "[async][once]") {
   Harness<int> harness;
-  auto service = std::make_shared<Service>();
+  const OwnedService service;
   AsyncOptions options;
   options.timeout = milliseconds(50);
   options.on_failure = side_output;
@@ -169,7 +175,7 @@ TEST_CASE("What fails for good goes aside, a timeout too; its answer is dropped 
 
 TEST_CASE("Records under way are in the checkpoint, and asked for again", "[async][once]") {
   Harness<int> harness({.restore_after_each_step = true});
-  auto service = std::make_shared<Service>();
+  const OwnedService service;
   auto out = harness.output(harness.input().async<std::string>("ask", ByCallback{service}));
   harness.push(1, 10);
   harness.push(2, 20);
@@ -267,7 +273,7 @@ TEST_CASE("A job of asynchronous calls has each answer once, never more under wa
 
 TEST_CASE("Wrong options of asynchronous calls are refused when the graph is built", "[async]") {
   Harness<int> harness;
-  auto service = std::make_shared<Service>();
+  const OwnedService service;
   harness.input().async<std::string>("none", ByCallback{service}, AsyncOptions{.capacity = 0});
   harness.input().async<std::string>("never", ByCallback{service}, AsyncOptions{.timeout = milliseconds(0)});
   const std::string error = std::string(harness.open().message());
