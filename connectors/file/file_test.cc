@@ -95,7 +95,7 @@ TEST_CASE("a file that is shorter than what was read of it is an error", "[file]
   REQUIRE_OK(reader->Restore({"v2 0 8 2 8 1 " + path}));
   REQUIRE_OK(reader->Open(context, output));
   const absl::Status status = testing::PollToEnd(*reader, output, context);
-  REQUIRE(status.code() == absl::StatusCode::kDataLoss);
+  REQUIRE(status.code() == absl::StatusCode::kFailedPrecondition);
   REQUIRE_THAT(std::string(status.message()), Catch::Contains(path));
 }
 

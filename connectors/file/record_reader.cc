@@ -32,7 +32,7 @@ absl::Status RecordReader::Open(int64_t offset, int64_t records) {
   if (fd_ < 0) return NotFound("file {} cannot be opened: {}", path_, strerror(errno));
   struct stat info = {};
   if (fstat(fd_, &info) != 0 || (S_ISREG(info.st_mode) && info.st_size < offset)) {
-    return DataLoss("file {} was read to byte {}, but has only {} now", path_, offset, info.st_size);
+    return FailedPrecondition("file {} was read to byte {}, but has only {} now", path_, offset, info.st_size);
   }
   if (offset > 0 && lseek(fd_, offset, SEEK_SET) < 0) {
     return Unavailable("file {} cannot be read from byte {}: {}", path_, offset, strerror(errno));

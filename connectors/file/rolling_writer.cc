@@ -47,7 +47,7 @@ class RollingSink final : public TwoPhaseSink<T> {
   absl::Status Open(Context& context, const AttemptOrigin& origin, const std::string& sink_uid) override {
     std::error_code error;
     std::filesystem::create_directories(directory_, error);
-    if (error) return FailedPrecondition("file sink: {} cannot be made: {}", directory_, error.message());
+    if (error) return Unavailable("file sink: {} cannot be made: {}", directory_, error.message());
     // Of no other sink, so that several may share a directory.
     sink_id_ = Sha256Of(fmt::format("{}\n{}\n{}", origin.cluster_id, origin.job_uid, sink_uid)).substr(0, kSinkIdChars);
     stem_ = fmt::format("{}{}-{}-{}", kHiddenPrefix, sink_id_, origin.generation, context.subtask());

@@ -26,10 +26,10 @@ class Writer final : public SinkWriter<T> {
   absl::Status Open(Context& context) override {
     std::error_code error;
     std::filesystem::create_directories(directory_, error);
-    if (error) return FailedPrecondition("file sink: {} cannot be made: {}", directory_, error.message());
+    if (error) return Unavailable("file sink: {} cannot be made: {}", directory_, error.message());
     path_ = fmt::format("{}/part-{}", directory_, context.subtask());
     fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (fd_ < 0) return FailedPrecondition("file sink: {} cannot be opened: {}", path_, strerror(errno));
+    if (fd_ < 0) return Unavailable("file sink: {} cannot be opened: {}", path_, strerror(errno));
     return framing_ == framing::Framing::kLines ? RemoveTornLine() : RemoveTornRecord();
   }
 

@@ -42,6 +42,7 @@ struct StoredCheckpoint {
   std::set<std::string> files;
   std::string cluster_id;  // of who decided it
   uint64_t leader_epoch = 0;
+  bool damaged = false;  // an attempt could not read its files
 };
 
 // What a job's directory holds.

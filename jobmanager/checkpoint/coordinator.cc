@@ -84,6 +84,25 @@ void CheckpointCoordinator::BeginAttempt(uint32_t attempt) {
   if (parent_) ++counts_.restored;
 }
 
+// protocols.md A4. The damaged one stays until a newer one is decided: somebody may want to look at it.
+AfterDamage CheckpointCoordinator::OnCheckpointDamaged(bool may_repeat_output) {
+  if (!parent_) return AfterDamage::kSameAgain;
+  if (!unread_ || !unread_->SameAs(*parent_)) {
+    unread_ = parent_;
+    return AfterDamage::kSameAgain;
+  }
+  if (!may_repeat_output) return AfterDamage::kNothingLeft;
+  for (auto at = retained_.rbegin(); at != retained_.rend(); ++at) {
+    at->damaged |= at->point.SameAs(*parent_);
+    if (at->damaged || at->point.id > parent_->id) continue;
+    restore_ = at->point;
+    restore_->ends_job = false;
+    restore_->allow_duplicates = true;
+    return AfterDamage::kOlder;
+  }
+  return AfterDamage::kNothingLeft;
+}
+
 proto::CheckpointPlan CheckpointCoordinator::Plan() const {
   proto::CheckpointPlan plan;
   plan.set_enabled(true);
@@ -110,6 +129,7 @@ proto::CheckpointPlan CheckpointCoordinator::Plan() const {
 void CheckpointCoordinator::OnAllRunning(const std::set<std::string>& workers) {
   if (running_) return;
   running_ = true;
+  unread_.reset();
   for (const std::string& worker : workers) workers_[worker];
   if (parent_) CommittedUpTo(parent_->id);  // a sink runs when what it began from is committed
   if (parent_ && parent_->ends_job) {
@@ -345,18 +365,19 @@ std::set<std::string> CheckpointCoordinator::ReferencedFiles() const {
 // What no checkpoint needs any more goes. The manifests go first, so that nobody begins from one whose files are gone.
 void CheckpointCoordinator::Retire() {
   std::vector<std::string> names = std::exchange(tombstones_, {});
-  auto plain = std::count_if(retained_.begin(), retained_.end(),
-                             [](const StoredCheckpoint& c) { return c.kind == proto::Manifest::CHECKPOINT; });
-  for (auto at = retained_.begin(); at != retained_.end() && plain > config_.retained;) {
-    if (at->kind != proto::Manifest::CHECKPOINT) {
+  auto plain = std::count_if(retained_.begin(), retained_.end(), [](const StoredCheckpoint& c) {
+    return c.kind == proto::Manifest::CHECKPOINT && !c.damaged;
+  });
+  for (auto at = retained_.begin(); at != retained_.end();) {
+    if (at->kind != proto::Manifest::CHECKPOINT || (!at->damaged && plain <= config_.retained)) {
       ++at;
       continue;
     }
     names.push_back(at->point.manifest_name);
     for (const std::string& file : at->files) Saw(file);
     for (CheckpointRecord& record : history_) record.discarded |= record.id == at->point.id;
+    plain -= at->damaged ? 0 : 1;
     at = retained_.erase(at);
-    --plain;
   }
   const std::set<std::string> needed = ReferencedFiles();
   for (auto at = seen_files_.begin(); at != seen_files_.end();) {

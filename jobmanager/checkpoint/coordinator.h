@@ -55,6 +55,13 @@ class CoordinatorEffects {
   virtual void CopySavepoint(uint64_t request, RestorePoint point, std::string directory) = 0;
 };
 
+// What comes of an attempt that could not read the checkpoint it was to begin from.
+enum class AfterDamage {
+  kSameAgain,    // perhaps a local copy was damaged, which is gone now
+  kOlder,        // the next attempt begins from the one before
+  kNothingLeft,  // none is left, or beginning from it would repeat output
+};
+
 class CheckpointCoordinator {
  public:
   using Subtask = std::pair<std::string, int32_t>;  // vertex id, subtask
@@ -90,6 +97,8 @@ class CheckpointCoordinator {
   // Every task has come to its end, which it does with nothing left to commit.
   void OnAllFinished() { CommittedUpTo(UINT64_MAX); }
   void EndAttempt(const std::string& reason);
+  // Once per attempt, after EndAttempt. may_repeat_output: an older checkpoint will do.
+  AfterDamage OnCheckpointDamaged(bool may_repeat_output);
   // No further attempt will come.
   void OnJobEnded();
   void Tick();
@@ -166,6 +175,7 @@ class CheckpointCoordinator {
   uint32_t attempt_ = 0;
   std::string generation_;
   std::optional<RestorePoint> parent_;  // what this generation began from
+  std::optional<RestorePoint> unread_;  // what the attempt before this one could not read
   bool running_ = false;                // all subtasks of the attempt are RUNNING
   bool sources_started_ = false;
   bool stopped_ = false;  // the checkpoint that ends the attempt is decided: none comes behind it

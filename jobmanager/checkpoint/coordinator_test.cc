@@ -299,6 +299,73 @@ TEST_CASE("a seal that was set where a manifest was retired meanwhile does not c
   CHECK(s.coordinator->restore_point()->id == 7);
 }
 
+// An attempt that began and could not read what it was to begin from.
+AfterDamage Damaged(Scenario& s, bool may_repeat_output) {
+  s.coordinator->EndAttempt("damaged");
+  const AfterDamage after = s.coordinator->OnCheckpointDamaged(may_repeat_output);
+  s.coordinator->BeginAttempt(++s.attempt);
+  return after;
+}
+
+TEST_CASE("a checkpoint that cannot be read is tried once more, then the one before is, then none", "[coordinator]") {
+  Scenario s({.storage = "s", .interval_ms = 1000, .retained = 2});
+  s.Start();
+  s.Complete(0, {"zero"});
+  s.Pass(1000);
+  s.Complete(1, {"one"});
+  s.coordinator->EndAttempt("a worker died");
+  s.coordinator->BeginAttempt(++s.attempt);
+  CHECK(Damaged(s, true) == AfterDamage::kSameAgain);
+  CHECK(s.coordinator->Plan().restore_id() == 1);
+  CHECK(Damaged(s, true) == AfterDamage::kOlder);
+  CHECK(s.coordinator->Plan().restore_id() == 0);
+  CHECK(s.coordinator->Plan().allow_duplicates());
+  CHECK(Damaged(s, true) == AfterDamage::kSameAgain);
+  CHECK(Damaged(s, true) == AfterDamage::kNothingLeft);
+}
+
+TEST_CASE("a damaged checkpoint is kept until a newer one is decided, and counts for nothing", "[coordinator]") {
+  Scenario s({.storage = "s", .interval_ms = 1000, .retained = 2});
+  s.Start();
+  s.Complete(0, {"zero"});
+  s.Pass(1000);
+  s.Complete(1, {"one"});
+  s.coordinator->EndAttempt("a worker died");
+  s.coordinator->BeginAttempt(++s.attempt);
+  REQUIRE(Damaged(s, true) == AfterDamage::kSameAgain);
+  REQUIRE(Damaged(s, true) == AfterDamage::kOlder);
+  CHECK(s.effects.deleted.empty());
+  s.coordinator->OnAllRunning({"a", "b"});
+  s.Pass(1000);
+  REQUIRE(s.Triggered() == 2u);
+  s.Complete(2, {"zero", "two"});
+  CHECK(s.effects.deleted == std::set<std::string>{"jobs/job/manifests/00000000000000000001", "one"});
+}
+
+TEST_CASE("where an older checkpoint would repeat output, a damaged one is the end", "[coordinator]") {
+  Scenario s;
+  s.Start();
+  s.Complete(0);
+  s.Pass(1000);
+  s.Complete(1);
+  s.coordinator->EndAttempt("a worker died");
+  s.coordinator->BeginAttempt(++s.attempt);
+  CHECK(Damaged(s, false) == AfterDamage::kSameAgain);
+  CHECK(Damaged(s, false) == AfterDamage::kNothingLeft);
+  CHECK(s.coordinator->Plan().restore_id() == 1);
+}
+
+TEST_CASE("an attempt that ran in between forgives the checkpoint it began from", "[coordinator]") {
+  Scenario s;
+  s.Start();
+  s.Complete(0);
+  s.coordinator->EndAttempt("a worker died");
+  s.coordinator->BeginAttempt(++s.attempt);
+  CHECK(Damaged(s, false) == AfterDamage::kSameAgain);
+  s.coordinator->OnAllRunning({"a", "b"});
+  CHECK(Damaged(s, false) == AfterDamage::kSameAgain);
+}
+
 // Random acks, failures, timeouts and answers: ids are never reused, decisions never overlap, and the restore point is
 // always the newest manifest that storage has taken.
 TEST_CASE("whatever happens, ids grow and the restore point is the newest decision", "[coordinator]") {

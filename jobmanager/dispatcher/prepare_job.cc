@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "jobmanager/checkpoint/checkpoint_store.h"
+#include "jobmanager/job/graph_check.h"
 #include "runtime/checkpoint/savepoint_path.h"
 #include "runtime/checkpoint/state_changes.h"
 #include "runtime/core/config.h"
@@ -22,12 +23,18 @@ bool MentionsStorage(const JobSubmission& submission) {
   return Mentions(submission, "execution.checkpointing.dir") || Mentions(submission, "s3.");
 }
 
-// What was asked for by name. newest: of the same uid.
-absl::StatusOr<RestorePoint> ChooseAt(const JobSubmission& submission, const std::string& storage_uri, Storage& storage,
-                                      const StorageOptions& options, const StoredCheckpoint* newest,
-                                      bool repeats_output) {
+// Whether checkpoints have been decided behind the newest that can be read.
+bool DamagedIsNewest(const StoredCheckpoints& stored) {
+  return stored.newest_damaged &&
+         (stored.checkpoints.empty() || *stored.newest_damaged > stored.checkpoints.back().point.id);
+}
+
+// What was asked for by name. stored: of the same uid.
+absl::StatusOr<RestorePoint> ChooseAt(const JobSubmission& submission, const JobOptions& options, Storage& storage,
+                                      const StoredCheckpoints& stored, bool repeats_output) {
+  const std::string& storage_uri = options.checkpoints.storage;
   const std::string& path = submission.restore.path;
-  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found, FindSavepoint(path, storage_uri, &storage, options));
+  PENSTOCK_ASSIGN_OR_RETURN(const FoundSavepoint found, FindSavepoint(path, storage_uri, &storage, options.storage));
   if (found.manifest.kind() == proto::Manifest::TOMBSTONE) {
     return FailedPrecondition("{} is no checkpoint: it was given up ({})", path, found.manifest.reason());
   }
@@ -36,6 +43,13 @@ absl::StatusOr<RestorePoint> ChooseAt(const JobSubmission& submission, const std
   point.committed = found.committed;
   point.ends_job = false;
   point.allow_duplicates = submission.restore.allow_duplicates;
+  const StoredCheckpoint* newest = stored.checkpoints.empty() ? nullptr : &stored.checkpoints.back();
+  if (DamagedIsNewest(stored) && repeats_output && point.id < *stored.newest_damaged) {
+    return FailedPrecondition(
+        "checkpoint {} is not the newest of job '{}': {}. Beginning from an older one would write again what an "
+        "exactly-once sink has committed since; --allow-duplicates takes that in",
+        point.id, submission.graph.uid(), stored.damaged.back());
+  }
   if (newest != nullptr && !point.SameAs(newest->point) && repeats_output) {
     return FailedPrecondition(
         "checkpoint {} is not the newest of job '{}' ({} is): beginning from it would write again what an exactly-once "
@@ -52,20 +66,28 @@ absl::StatusOr<std::optional<RestorePoint>> Choose(const JobSubmission& submissi
   const StoredCheckpoint* newest = stored.checkpoints.empty() ? nullptr : &stored.checkpoints.back();
   const bool repeats_output = HasExactlyOnceSink(submission.graph) && !request.allow_duplicates;
   if (!request.path.empty()) {
-    PENSTOCK_ASSIGN_OR_RETURN(RestorePoint chosen, ChooseAt(submission, options.checkpoints.storage, storage,
-                                                            options.storage, newest, repeats_output));
+    PENSTOCK_ASSIGN_OR_RETURN(RestorePoint chosen, ChooseAt(submission, options, storage, stored, repeats_output));
     return std::optional<RestorePoint>(std::move(chosen));
   }
-  if (!stored.damaged.empty() && (request.resume || newest == nullptr) && !request.allow_empty) {
-    for (const std::string& damage : stored.damaged) PENSTOCK_LOG(error, "{}", damage);
-    if (repeats_output || newest == nullptr) {
-      return FailedPrecondition("checkpoints of job '{}' cannot be read: {}", uid, stored.damaged.back());
+  const bool goes_back = DamagedIsNewest(stored);
+  for (const std::string& damage : stored.damaged) PENSTOCK_LOG(error, "{}", damage);
+  if (goes_back && (request.resume || newest == nullptr) && !request.allow_empty) {
+    if (newest == nullptr) {
+      return FailedPrecondition("no checkpoint of job '{}' can be read: {}; --allow-empty begins without state", uid,
+                                stored.damaged.back());
+    }
+    if (repeats_output) {
+      return FailedPrecondition(
+          "the newest checkpoint of job '{}' cannot be read: {}. Beginning from the one before, {}, would write again "
+          "what an exactly-once sink has committed since; --allow-duplicates takes that in",
+          uid, stored.damaged.back(), newest->point.id);
     }
   }
   if (request.resume) {
     if (newest == nullptr) return FailedPrecondition("job '{}' has no checkpoint to resume from", uid);
     RestorePoint point = newest->point;
     point.ends_job = false;
+    point.allow_duplicates = goes_back;
     return std::optional<RestorePoint>(std::move(point));
   }
   if (newest != nullptr && !request.allow_empty) {
@@ -88,15 +110,6 @@ absl::Status CheckRestore(const JobSubmission& submission, const RestorePoint& p
 }
 
 }  // namespace
-
-bool HasExactlyOnceSink(const proto::JobGraph& graph) {
-  for (const proto::Vertex& vertex : graph.vertices()) {
-    for (const proto::Operator& op : vertex.operators()) {
-      if (op.delivery() == "exactly_once") return true;
-    }
-  }
-  return false;
-}
 
 absl::StatusOr<JobOptions> ResolveOptions(const JobSubmission& submission, const JobOptions& cluster) {
   JobOptions options = cluster;

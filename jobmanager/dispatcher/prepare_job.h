@@ -25,9 +25,6 @@ absl::StatusOr<PreparedJob> PrepareJob(const JobSubmission& submission, const Jo
 // The submission's own configuration over the cluster's.
 absl::StatusOr<JobOptions> ResolveOptions(const JobSubmission& submission, const JobOptions& cluster);
 
-// Beginning anywhere but at the newest checkpoint would repeat what such a sink has committed.
-bool HasExactlyOnceSink(const proto::JobGraph& graph);
-
 }  // namespace penstock::jobmanager
 
 #endif  // PENSTOCK_JOBMANAGER_DISPATCHER_PREPARE_JOB_H_

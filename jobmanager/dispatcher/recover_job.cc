@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "jobmanager/checkpoint/checkpoint_store.h"
+#include "jobmanager/job/graph_check.h"
 #include "jobmanager/store/job_entry.h"
 #include "runtime/checkpoint/manifest.h"
 #include "runtime/core/log.h"
@@ -37,13 +38,19 @@ absl::StatusOr<std::optional<RestorePoint>> RestorePointOf(const proto::JobEntry
       stored.newest_damaged && *stored.newest_damaged >= start.first_own_id() && *stored.newest_damaged > newest;
   if (!damaged) return restore;
   for (const std::string& damage : stored.damaged) PENSTOCK_LOG(error, "{}", damage);
-  if (!restore || (HasExactlyOnceSink(submission.graph) && !submission.restore.allow_duplicates)) {
+  if (!restore) {
+    return FailedPrecondition(
+        "no checkpoint of job '{}' can be read: {}; submit it again with --allow-empty to begin without state",
+        submission.graph.uid(), stored.damaged.back());
+  }
+  if (HasExactlyOnceSink(submission.graph) && !submission.restore.allow_duplicates) {
     return FailedPrecondition(
         "the newest checkpoint of job '{}' cannot be read, and beginning from an older one would repeat output: {}; "
         "submit it again with -s PATH --allow-duplicates to take that in",
         submission.graph.uid(), stored.damaged.back());
   }
   PENSTOCK_LOG(warn, "job {}: begins from checkpoint {}, because newer ones are damaged", entry.job_id(), restore->id);
+  restore->allow_duplicates = true;
   return restore;
 }
 

@@ -48,4 +48,10 @@ std::optional<FailureSnapshot> FailureLog::RootOf(uint32_t attempt) const {
   return root->failure;
 }
 
+bool FailureLog::CheckpointWasDamaged(uint32_t attempt) const {
+  return std::ranges::any_of(entries_, [&](const Entry& entry) {
+    return entry.attempt == attempt && entry.failure.failure.checkpoint_damaged();
+  });
+}
+
 }  // namespace penstock::jobmanager

@@ -30,6 +30,8 @@ class FailureLog {
   void Add(uint32_t attempt, Cause cause, FailureSnapshot failure);
   // The most likely root cause of the attempt's end; nothing when it did not fail.
   std::optional<FailureSnapshot> RootOf(uint32_t attempt) const;
+  // Whether the attempt could not read what it was to begin from.
+  bool CheckpointWasDamaged(uint32_t attempt) const;
   // Newest attempt first; inside an attempt the root cause first.
   std::vector<FailureSnapshot> List() const;
 

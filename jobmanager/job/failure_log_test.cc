@@ -57,5 +57,16 @@ TEST_CASE("What a task reports is secondary only when it speaks of another's end
   CHECK(CauseOf(failure) == Cause::kSecondary);
 }
 
+TEST_CASE("A damaged checkpoint is found among whatever else went wrong in the attempt", "[job]") {
+  FailureLog log;
+  FailureSnapshot damaged = At(12, "byte 7 differs");
+  damaged.failure.set_checkpoint_damaged(true);
+  log.Add(1, Cause::kPrimary, At(10, "connection lost"));
+  log.Add(1, Cause::kPrimary, damaged);
+  log.Add(2, Cause::kPrimary, At(20, "killed"));
+  CHECK(log.CheckpointWasDamaged(1));
+  CHECK_FALSE(log.CheckpointWasDamaged(2));
+}
+
 }  // namespace
 }  // namespace penstock::jobmanager

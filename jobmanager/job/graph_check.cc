@@ -61,4 +61,13 @@ absl::Status CheckGraph(const proto::JobGraph& graph) {
   return InvalidArgument("{}", fmt::join(errors, "\n"));
 }
 
+bool HasExactlyOnceSink(const proto::JobGraph& graph) {
+  for (const proto::Vertex& vertex : graph.vertices()) {
+    for (const proto::Operator& op : vertex.operators()) {
+      if (op.delivery() == "exactly_once") return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace penstock::jobmanager

@@ -15,6 +15,9 @@ inline constexpr int kVerticesMax = 10'000;
 // error at once, one a line.
 absl::Status CheckGraph(const proto::JobGraph& graph);
 
+// Beginning anywhere but at the newest checkpoint would repeat what such a sink has committed.
+bool HasExactlyOnceSink(const proto::JobGraph& graph);
+
 }  // namespace penstock::jobmanager
 
 #endif  // PENSTOCK_JOBMANAGER_JOB_GRAPH_CHECK_H_

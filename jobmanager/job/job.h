@@ -158,6 +158,7 @@ class Job final : private CoordinatorEffects {
   void ShutDownWhenEnded(const std::string& taskmanager_id);
   void WorkerGone(const std::string& taskmanager_id, proto::TaskState final_state);
   void EndAttemptWhenGone();
+  void AfterDamagedCheckpoint();
   void RestartOrFail();
   void CheckHeartbeats(int64_t now_ms);
   void CheckEndDeadline(int64_t now_ms);

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "jobmanager/job/graph_check.h"
 #include "jobmanager/job/job.h"
 #include "runtime/core/log.h"
 #include "runtime/core/status.h"
@@ -177,12 +178,43 @@ void Job::EndAttemptWhenGone() {
   }
 }
 
+// Goes back to an older checkpoint where that repeats no output of an exactly-once sink; else the attempt's failure
+// becomes one that is not retried.
+void Job::AfterDamagedCheckpoint() {
+  const std::optional<RestorePoint> damaged = attempt_restored_;
+  const bool may_repeat = !HasExactlyOnceSink(submission_.graph) || submission_.restore.allow_duplicates;
+  switch (checkpoints_->OnCheckpointDamaged(may_repeat)) {
+    case AfterDamage::kSameAgain:
+      return;
+    case AfterDamage::kOlder:
+      PENSTOCK_LOG(error, "job {}: checkpoint {} cannot be read, the next attempt begins from checkpoint {}", id_,
+                   damaged->id, checkpoints_->restore_point()->id);
+      return;
+    case AfterDamage::kNothingLeft:
+      break;
+  }
+  const std::optional<FailureSnapshot> root = failures_.RootOf(attempt_);
+  FailureSnapshot failure = JobFailure(
+      fmt::format("checkpoint {} cannot be read: {}; {}", damaged->id, root->failure.message(),
+                  may_repeat ? "no older one is kept. Mend the storage and say --resume, or --allow-empty to begin "
+                               "without state"
+                             : "beginning from an older one would write again what an exactly-once sink has committed "
+                               "since. Mend the storage and say --resume, or take that in: run -s PATH "
+                               "--allow-duplicates"),
+      proto::Failure::USER, false);
+  failure.failure.set_exception_type("CheckpointDamaged");
+  failure.failure.set_operator_name(root->failure.operator_name());
+  failure.time_ms = root->time_ms - 1;  // what the user is told first
+  failures_.Add(attempt_, Cause::kPrimary, std::move(failure));
+}
+
 // All reports of the attempt are in: only now is its root cause known.
 void Job::RestartOrFail() {
   if (Rescaling() && !failures_.RootOf(attempt_)) {
     restart_at_ms_ = clock_.MonotonicMs();  // no failure
     return;
   }
+  if (checkpoints_ && failures_.CheckpointWasDamaged(attempt_)) AfterDamagedCheckpoint();
   const std::optional<FailureSnapshot> root = failures_.RootOf(attempt_);
   const bool retryable = !root || root->failure.domain() != proto::Failure::USER || root->failure.retryable();
   const std::optional<int64_t> delay_ms =

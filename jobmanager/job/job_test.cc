@@ -52,11 +52,13 @@ struct RecordingEffects final : JobEffects {
 // A job of two vertices of parallelism 2 on hosts "a" and "b", and verbs for what happens to it.
 struct Scenario {
   explicit Scenario(RestartOptions restart = {}, const std::string& storage = "", bool unfenced = false,
-                    uint32_t attempts_before = 0) {
+                    uint32_t attempts_before = 0, bool exactly_once = false) {
     JobSubmission submission;
     submission.graph = Graph(2, unfenced);
+    if (exactly_once) submission.graph.mutable_vertices(1)->mutable_operators(0)->set_delivery("exactly_once");
     JobOptions options{.leader_epoch = kEpoch, .attempts_before = attempts_before};
     options.checkpoints.storage = storage;
+    options.checkpoints.interval_ms = 10'000;
     job = std::make_unique<Job>("j", submission, options, *MakeRestartStrategy(restart), CheckpointStart{}, clock,
                                 effects);
     job->Start();
@@ -112,6 +114,21 @@ struct Scenario {
     report.mutable_failure()->set_retryable(true);
     job->OnWorkerMessage(gateways.at(host), message);
   }
+  // The first task of "a" cannot read its state; the workers leave.
+  void CannotRestore() {
+    proto::WorkerToJobManager message;
+    message.set_attempt(job->attempt());
+    proto::TaskStateReport& report = *message.mutable_task_state();
+    report.set_attempt(job->attempt());
+    report.set_vertex_id("v1");
+    report.set_state(proto::FAILED);
+    report.mutable_failure()->set_retryable(true);
+    report.mutable_failure()->set_message("base-1: byte 7 differs");
+    report.mutable_failure()->set_checkpoint_damaged(true);
+    job->OnWorkerMessage(gateways.at("a"), message);
+    Exit("a", 0);
+    Exit("b", 0);
+  }
   // The first task of "a" says that it has lost the connection to another worker.
   void PeerLost() {
     proto::WorkerToJobManager message;
@@ -163,6 +180,12 @@ struct Scenario {
     }
     job->OnWorkerMessage(gateways.at("a"), message);
     AnswerStorage();
+  }
+  void Beat(const std::string& host) {
+    proto::WorkerToJobManager beat;
+    beat.set_attempt(job->attempt());
+    beat.mutable_heartbeat();
+    job->OnWorkerMessage(gateways.at(host), beat);
   }
   void AnswerStorage() { job->OnCheckpointDecided(effects.decisions.back().first, true); }
   void Advance(int64_t ms) {
@@ -504,6 +527,43 @@ TEST_CASE("Every message carries the leader's epoch", "[job]") {
   s.job->Cancel();
   for (const auto& message : s.gateways["a"]->sent) CHECK(message.leader_epoch() == kEpoch);
   CHECK(s.effects.started.back().second.spec().leader_epoch() == kEpoch);
+}
+
+TEST_CASE("With an exactly-once sink, a damaged checkpoint ends the job and says what can be done", "[job]") {
+  for (const bool exactly_once : {false, true}) {
+    INFO("exactly once " << exactly_once);
+    Scenario s({.type = "fixed-delay", .fixed_delay_attempts = 9, .fixed_delay_ms = 50}, "storage", false, 0,
+               exactly_once);
+    s.Run();
+    s.CompleteCheckpoint();
+    for (int seconds = 0; seconds < 12; seconds += 4) {
+      s.Advance(4'000);
+      s.Beat("a");
+      s.Beat("b");
+    }
+    s.CompleteCheckpoint();
+    s.Exit("a", 0, SIGKILL);
+    s.Exit("b", 0);
+    for (const uint32_t attempt : {2, 3}) {
+      REQUIRE(s.job->state() == JobState::kRestarting);
+      s.Advance(50);
+      REQUIRE(s.job->attempt() == attempt);
+      s.Grant();
+      s.Hello("a");
+      s.Hello("b");
+      s.CannotRestore();
+    }
+    if (exactly_once) {
+      REQUIRE(s.job->state() == JobState::kFailed);
+      CHECK_THAT(s.RootMessage(), Catch::Contains("checkpoint 1 cannot be read: base-1: byte 7 differs") &&
+                                      Catch::Contains("--allow-duplicates"));
+    } else {
+      REQUIRE(s.job->state() == JobState::kRestarting);
+      s.Advance(50);
+      s.Run();
+      CHECK(s.job->Snapshot()->checkpoints->restored->id == 0);
+    }
+  }
 }
 
 }  // namespace

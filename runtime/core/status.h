@@ -41,6 +41,11 @@ PENSTOCK_DEFINE_STATUS(DataLoss, kDataLoss)
 PENSTOCK_DEFINE_STATUS(Internal, kInternal)
 #undef PENSTOCK_DEFINE_STATUS
 
+// Nothing but another program, configuration or checkpoint changes it: trying again is of no use.
+inline bool IsRefusal(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) || absl::IsUnimplemented(status);
+}
+
 // The message alone, as a std::string.
 inline std::string MessageOf(const absl::Status& status) { return std::string(status.message()); }
 

@@ -88,6 +88,8 @@ void Task::Run() {
   try {
     if (absl::Status status = chain_.Open(); !status.ok()) {
       FailWith(status, TaskFailure::Domain::kUser);
+      failure_.refused = IsRefusal(status);
+      failure_.checkpoint_damaged = restore_ != nullptr && absl::IsDataLoss(status);
     } else {
       Report(TaskState::kRunning);
       BeginDebloating();

@@ -35,6 +35,8 @@ struct TaskFailure {
   std::string operator_name;
   std::vector<void*> stack;  // raw addresses of the throw, symbolised by whoever reports
   Domain domain = Domain::kUser;
+  bool refused = false;             // while it was opened, with a status that IsRefusal: the next attempt would be, too
+  bool checkpoint_damaged = false;  // while it was restored
 };
 
 // Cumulative figures since the task's start.

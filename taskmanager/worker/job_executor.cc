@@ -162,7 +162,9 @@ absl::StatusOr<std::optional<RestoreSource>> JobExecutor::ReadRestore(const prot
                                                                       std::shared_ptr<Storage> storage,
                                                                       AttemptOrigin& origin) const {
   if (plan.restore_manifest().empty()) return std::nullopt;
-  PENSTOCK_ASSIGN_OR_RETURN(const std::string bytes, storage->ReadAll(plan.restore_manifest()));
+  const absl::StatusOr<std::string> read = storage->ReadAll(plan.restore_manifest());
+  if (absl::IsNotFound(read.status())) return DataLoss("manifest {} is gone", plan.restore_manifest());
+  PENSTOCK_ASSIGN_OR_RETURN(const std::string bytes, read);
   PENSTOCK_ASSIGN_OR_RETURN(const proto::Manifest manifest, DecodeManifest(bytes, plan.restore_manifest()));
   if (manifest.checkpoint_id() != plan.restore_id() || manifest.generation() != plan.restore_generation()) {
     return FailedPrecondition("manifest {} is of checkpoint {} of generation {}, but {} of {} is to be restored",
@@ -392,10 +394,10 @@ void JobExecutor::OnTaskState(const TaskInfo& info, TaskState state, const TaskF
         out.set_domain(proto::Failure::INTERNAL);
         break;
     }
-    out.set_retryable(true);
+    out.set_retryable(!failure->refused);
+    out.set_checkpoint_damaged(failure->checkpoint_damaged);
+    if (failure->exception_type == absl::StatusCodeToString(absl::StatusCode::kDataLoss)) DropCopies();
   }
-  if (failure != nullptr && failure->exception_type == absl::StatusCodeToString(absl::StatusCode::kDataLoss))
-    DropCopies();
   events_.OnTaskState(report);
   if (!IsEnd(state)) return;
   if (state == TaskState::kFinished && commits_ != nullptr) {

@@ -36,7 +36,9 @@ class StoredFile final : public StateFile {
       absl::StatusOr<std::string> bytes = copy->Read(offset, size);
       if (bytes.ok()) return bytes;  // else it was deleted since
     }
-    PENSTOCK_ASSIGN_OR_RETURN(std::string bytes, storage_->Read(location_.object, location_.offset + offset, size));
+    absl::StatusOr<std::string> read = storage_->Read(location_.object, location_.offset + offset, size);
+    if (absl::IsNotFound(read.status())) return DataLoss("{} is gone, and a checkpoint needs it", location_.object);
+    PENSTOCK_ASSIGN_OR_RETURN(std::string bytes, std::move(read));
     if (static_cast<int64_t>(bytes.size()) != size) {
       return DataLoss("{} is cut off: it ends at byte {} instead of {}", location_.object,
                       location_.offset + offset + static_cast<int64_t>(bytes.size()), location_.offset + offset + size);

@@ -167,7 +167,9 @@ void WorkerControl::Deploy(const proto::DeployTasks& deploy) {
   if (deployed_ || executor_ == nullptr) return;  // sent again after a reconnect
   deployed_ = true;
   const absl::Status status = executor_->Deploy(deploy);
-  if (!status.ok()) ReportFailure(status, proto::Failure::INTERNAL, true);
+  if (status.ok()) return;
+  ReportFailure(status, IsRefusal(status) ? proto::Failure::USER : proto::Failure::INTERNAL, !IsRefusal(status));
+  failure_->set_checkpoint_damaged(absl::IsDataLoss(status));
 }
 
 void WorkerControl::ReportStartFailure(const absl::Status& status) {

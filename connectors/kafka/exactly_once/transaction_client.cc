@@ -74,7 +74,7 @@ absl::Status TransactionClient::Repeat(const char* what, const std::function<voi
     const std::string text = fmt::format("kafka {}: transaction '{}': {}: {}{}", sink_.brokers, name_, what,
                                          rd_kafka_error_string(error.get()), HintFor(rd_kafka_error_code(error.get())));
     if (IsFenced(error.get())) {
-      return FailedPrecondition(
+      return Aborted(
           "{} (the broker has aborted the transaction after transaction.timeout.ms, or a newer attempt of the job has "
           "taken it over; nothing is lost, its records are in the checkpoint)",
           text);

@@ -1,7 +1,7 @@
 // A job with state and a known output: the numbers 0 to --count - 1 at --rate a second, counted by key; one line
 // "<key> <its count so far>" each under --out. So every line comes once, whatever happens: a count that was lost or
-// taken twice makes a wrong set of lines. --state text keeps the counts as text, --uid gives the operator another name:
-// what a changed program does to old state.
+// taken twice makes a wrong set of lines. --delivery exactly-once writes files that appear whole. --state text keeps
+// the counts as text, --uid gives the operator another name: what a changed program does to old state.
 #include <fmt/format.h>
 #include <penstock/connectors/datagen.h>
 #include <penstock/connectors/file.h>
@@ -47,5 +47,7 @@ PENSTOCK_JOB("system-counting", (Environment & env, const Args& args)) {
   const std::string uid = args.get("uid", "counts");
   auto lines = args.get("state", "number") == "text" ? numbers.process<std::string>(uid, CountAsText{})
                                                      : numbers.process<std::string>(uid, CountAsNumber{});
-  lines.sink("lines", file::Sink{.path = args["out"]});
+  const bool exactly_once = args.get("delivery", "at-least-once") == "exactly-once";
+  lines.sink("lines", file::Sink{.path = args["out"],
+                                 .delivery = exactly_once ? Delivery::exactly_once : Delivery::at_least_once});
 }
