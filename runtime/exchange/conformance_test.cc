@@ -8,49 +8,13 @@
 
 #include "runtime/core/mutex.h"
 #include "runtime/exchange/exchange_endpoint.h"
+#include "runtime/exchange/exchange_testing.h"
 #include "runtime/exchange/input_gate.h"
 #include "runtime/exchange/peer_link.h"
 #include "runtime/exchange/result_partition.h"
 
 namespace penstock {
 namespace {
-
-// A task's mailbox wait, as far as the exchange needs it.
-class TestWait final : public TaskWait {
- public:
-  bool WaitUntil(WaitKind, std::string_view, absl::FunctionRef<bool()> ready) override {
-    MutexLock lock(&mutex_);
-    while (true) {
-      if (cancelled_) return false;
-      mutex_.Unlock();
-      const bool done = ready();
-      mutex_.Lock();
-      if (done) return true;
-      ++waits_;
-      while (!signal_ && !cancelled_) cond_.Wait(&mutex_);
-      signal_ = false;
-    }
-  }
-  bool cancelled() const override { return cancelled_; }
-  void Wake() {
-    MutexLock lock(&mutex_);
-    signal_ = true;
-    cond_.NotifyAll();
-  }
-  void Cancel() {
-    MutexLock lock(&mutex_);
-    cancelled_ = true;
-    cond_.NotifyAll();
-  }
-  int waits() const { return waits_; }
-
- private:
-  Mutex mutex_;
-  CondVar cond_;
-  bool signal_ = false;
-  std::atomic<bool> cancelled_{false};
-  std::atomic<int> waits_{0};
-};
 
 // One producer with n subpartitions, n consumers with a gate of one channel each.
 struct Exchange {
@@ -112,25 +76,6 @@ struct GrpcExchange final : Exchange {
 std::unique_ptr<Exchange> Make(bool remote, int consumers) {
   if (remote) return std::make_unique<GrpcExchange>(consumers);
   return std::make_unique<LocalExchange>(consumers);
-}
-
-// Reads whole elements until the end frame; "<kind>:<payload>" each.
-std::vector<std::string> ReadAll(InputGate& gate, TestWait& wait) {
-  std::vector<std::string> elements;
-  std::string partial;
-  while (true) {
-    InputGate::Input input;
-    if (!wait.WaitUntil(WaitKind::kInput, "", [&] { return gate.Next(input); })) return elements;
-    FrameReader reader(input.buffer.data(), input.buffer.size());
-    Frame frame;
-    while (reader.Next(frame) == FrameResult::kFrame) {
-      partial += frame.payload;
-      if (frame.more) continue;
-      if (frame.kind == FrameKind::kEnd) return elements;
-      elements.push_back(std::to_string(static_cast<int>(frame.kind)) + ":" + partial);
-      partial.clear();
-    }
-  }
 }
 
 TEST_CASE("Elements arrive once and in order, whatever their size", "[exchange]") {

@@ -28,7 +28,7 @@ std::vector<StateInfo> StatesOf(const Fn& fn, const std::string& key_type, const
   const auto frame = std::make_shared<StateFrame>();
   {
     const StateScope scope(frame);
-    const Fn copy(fn);
+    [[maybe_unused]] const Fn copy(fn);
   }
   std::vector<StateInfo> states;
   for (const RowLayout::Cell& cell : frame->layout.cells()) {

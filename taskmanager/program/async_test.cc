@@ -252,7 +252,7 @@ TEST_CASE("A job of asynchronous calls has each answer once, never more under wa
   SlowService service(7);
   const absl::Status status = RunJob(
       [&](Environment& env, const Args&) {
-        env.source("in", collection::Source<int>(values))
+        env.source("in", collection::Source<int>{values})
             .async<int>(
                 "double",
                 [&service](const int& value, AsyncResult<int> result) {
