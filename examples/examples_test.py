@@ -107,6 +107,26 @@ class Examples(unittest.TestCase):
             wanted += [f"{end},{rank + 1},{product},{count}" for rank, (product, count) in enumerate(ranked)]
         self.assertEqual(sorted(run("top_products", "--sales", "60000", parallelism=2)), sorted(wanted))
 
+    def test_logins(self):
+        by_user = collections.defaultdict(list)
+        for index in range(200_000):
+            random = Random(index, SEED)
+            user, ok = random.below(500), random.below(4) > 0
+            by_user[user].append((index * 10, ok))
+        wanted = []
+        for user, logins in by_user.items():
+            failed = []  # at those times, one behind the other
+            for time, ok in logins:
+                if not ok:
+                    failed.append(time)
+                    continue
+                failed = [start for start in failed if start + 60_000 > time]
+                if len(failed) >= 3:
+                    wanted.append(f"{user},{len(failed)},{failed[0]},{time}")
+                failed = []
+        self.assertGreater(len(wanted), 100)
+        self.assertEqual(sorted(run("logins", "--logins", "200000", parallelism=2)), sorted(wanted))
+
     def test_async_enrichment(self):
         countries = ["AT", "BE", "CZ", "DE", "ES", "FI"]
         wanted = []

@@ -39,6 +39,10 @@ template <class K, class T, class KeyOf>
 class KeyedStream;
 template <class First, class Second>
 class ConnectedStreams;
+template <class T>
+class Pattern;
+template <class K, class T, class KeyOf>
+class PatternStream;
 template <class K, class T, class KeyOf, class Element>
 class KeyedBroadcastStreams;
 template <class K, class First, class KeyOfFirst, class Second, class KeyOfSecond>
@@ -443,6 +447,9 @@ class KeyedStream {
   auto temporal_join(const KeyedStream<K, U, KeyOfU>& versions) const;
   template <class U, class KeyOfU>
   auto join(const KeyedStream<K, U, KeyOfU>& other) const;
+
+  // ---- patterns of events (cep.h, which has to be included) ----
+  PatternStream<K, T, KeyOf> match(Pattern<T> pattern) const;
 
   // ---- elements picked by key (joins.h) ----
   // The first of each key; with a time to live, the first after that time.
