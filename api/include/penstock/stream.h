@@ -39,6 +39,8 @@ template <class K, class T, class KeyOf>
 class KeyedStream;
 template <class First, class Second>
 class ConnectedStreams;
+template <class K, class T, class KeyOf, class Assigner, class Trigger, class Evictor, bool kLateness>
+class WindowedStream;
 template <class T>
 class Pattern;
 template <class K, class T, class KeyOf>
@@ -180,14 +182,14 @@ class DataStream {
 
   // ---- record by record ----
   template <class Fn>
-  auto map(Fn fn) {
+  auto map(Fn fn) const {
     using Out = std::remove_cvref_t<std::invoke_result_t<Fn&, const T&>>;
     static_assert(!std::is_void_v<Out>, "penstock: map's function must return the new value");
     return Add<Out>("map", fn, [fn] { return std::make_unique<MapOperator<T, Out, Fn>>(fn); });
   }
 
   template <class Fn>
-  DataStream filter(Fn fn) {
+  DataStream filter(Fn fn) const {
     static_assert(std::is_invocable_r_v<bool, Fn&, const T&>,
                   "penstock: filter's function must take const T& and return bool");
     return Add<T>("filter", fn, [fn] { return std::make_unique<FilterOperator<T, Fn>>(fn); });
@@ -196,13 +198,13 @@ class DataStream {
   // Fn returns an optional, a range or a StatusOr (see on_error).
   template <class Fn>
   requires std::is_invocable_v<Fn&, const T&>
-  auto flat_map(Fn fn) {
+  auto flat_map(Fn fn) const {
     using Result = std::remove_cvref_t<std::invoke_result_t<Fn&, const T&>>;
     return AddFlatMap<typename detail::FlatMapResult<Result>::Out>(std::move(fn));
   }
   // Fn takes (const T&, Collector<Out>&).
   template <class Out, class Fn>
-  auto flat_map(Fn fn) {
+  auto flat_map(Fn fn) const {
     return AddFlatMap<Out>(std::move(fn));
   }
   // What happens to records for which the flat_map before returned a non-OK Status: skip (default), fail, side_output.
@@ -215,7 +217,7 @@ class DataStream {
     return *this;
   }
   // The records that on_error(side_output) sent aside.
-  DataStream<Malformed> malformed() {
+  DataStream<Malformed> malformed() const {
     if (flat_map_settings_ == nullptr || flat_map_settings_->on_error != OnError::kSideOutput) {
       env_->AddError("malformed() needs flat_map(...).on_error(side_output) directly before it");
       return DataStream<Malformed>(*env_, {{from_.front().node}});
@@ -224,7 +226,7 @@ class DataStream {
   }
   // What the function before emitted into its member SideOutput<U> of that name.
   template <class U>
-  DataStream<U> side_output(const std::string& name) {
+  DataStream<U> side_output(const std::string& name) const {
     const LogicalNode& node = Node();
     for (size_t i = 0; i < node.side_outputs.size(); ++i) {
       const SideOutputInfo& side = node.side_outputs[i];
@@ -242,7 +244,7 @@ class DataStream {
 
   // Fn takes (const T&, ProcessContext&, Collector<Out>&).
   template <class Out, class Fn>
-  DataStream<Out> process(Fn fn) {
+  DataStream<Out> process(Fn fn) const {
     return Add<Out>("process", fn, [fn] { return std::make_unique<ProcessOperator<T, Out, Fn>>(fn); });
   }
 
@@ -273,20 +275,20 @@ class DataStream {
 
   // ---- time ----
   template <class TimeOf>
-  DataStream watermarks(WatermarkStrategy<T, TimeOf> strategy) {
+  DataStream watermarks(WatermarkStrategy<T, TimeOf> strategy) const {
     return Add<T>("watermarks", nullptr,
                   [strategy] { return std::make_unique<WatermarkOperator<T, TimeOf>>(strategy); });
   }
 
   // By a generator of one's own: generated_by<T>(generator, time) (runtime/time/watermark_strategy.h).
   template <class Generator, class TimeOf>
-  DataStream watermarks(GeneratedWatermarks<T, Generator, TimeOf> strategy) {
+  DataStream watermarks(GeneratedWatermarks<T, Generator, TimeOf> strategy) const {
     return Add<T>("watermarks", nullptr,
                   [strategy] { return std::make_unique<GeneratedWatermarkOperator<T, Generator, TimeOf>>(strategy); });
   }
 
   // Says nothing about time: a stream that is connected or united with this one goes by its own time alone.
-  DataStream without_time() {
+  DataStream without_time() const {
     return Add<T>("without time", nullptr, [] { return std::make_unique<TimelessOperator<T>>(); });
   }
 
@@ -322,7 +324,7 @@ class DataStream {
 
   // ---- the end ----
   template <class Sink>
-  SinkHandle sink(std::string name, Sink sink) {
+  SinkHandle sink(std::string name, Sink sink) const {
     if (absl::Status status = sink.Validate(); !status.ok()) {
       env_->AddError("sink '" + name + "': " + std::string(status.message()));
     }
@@ -360,7 +362,7 @@ class DataStream {
     return "none";
   }
 
-  LogicalNode& Node() { return env_->graph().nodes[from_.front().node]; }
+  LogicalNode& Node() const { return env_->graph().nodes[from_.front().node]; }
 
   static std::string SideOutputNames(const LogicalNode& node) {
     std::string names;
@@ -370,7 +372,7 @@ class DataStream {
 
   // fn may declare lists; it needs a uid then.
   template <class Out, class Fn, class Make>
-  DataStream<Out> Add(std::string kind, const Fn& fn, Make make) {
+  DataStream<Out> Add(std::string kind, const Fn& fn, Make make) const {
     LogicalNode node = detail::MakeFunctionNode<Out>(*env_, std::move(kind), fn, std::move(make));
     node.states = PlainStatesOf(fn);
     detail::RefuseBroadcastState(*env_, node);
@@ -381,7 +383,7 @@ class DataStream {
   }
 
   template <class Out, class Fn>
-  DataStream<Out> AddFlatMap(Fn fn) {
+  DataStream<Out> AddFlatMap(Fn fn) const {
     auto settings = std::make_shared<FlatMapSettings>();
     DataStream<Out> out = Add<Out>(
         "flat_map", fn, [fn, settings] { return std::make_unique<FlatMapOperator<T, Out, Fn>>(fn, settings); });
