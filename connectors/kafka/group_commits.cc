@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
 
+#include <cstring>
 #include <utility>
 
 namespace penstock::kafka {
@@ -25,8 +26,14 @@ void GroupCommits::OnDecided(uint64_t checkpoint_id) {
   if (newest == by_checkpoint_.begin()) return;
   --newest;
   rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(static_cast<int>(newest->second.size()));
+  // Whose they are, for those who look: Kafka itself refuses no commit of a group without members. That is no harm, for
+  // whatever an attempt commits was decided.
+  const std::string attempt = fmt::format("attempt {}", context_.attempt());
   for (const auto& [id, offset] : newest->second) {
-    rd_kafka_topic_partition_list_add(list, id.topic.c_str(), id.partition)->offset = offset;
+    rd_kafka_topic_partition_t* at = rd_kafka_topic_partition_list_add(list, id.topic.c_str(), id.partition);
+    at->offset = offset;
+    at->metadata = strdup(attempt.c_str());  // freed with the list
+    at->metadata_size = attempt.size();
   }
   by_checkpoint_.erase(by_checkpoint_.begin(), std::next(newest));
   if (list->cnt > 0) {

@@ -31,6 +31,7 @@ absl::StatusOr<OffsetAnswers> ReadList(const char* what, rd_kafka_resp_err_t err
       answer.error = rd_kafka_err2str(each.err);
     } else {
       answer.offset = each.offset < 0 ? -1 : each.offset;
+      if (each.metadata != nullptr) answer.note.assign(static_cast<const char*>(each.metadata), each.metadata_size);
       any_answer = true;
     }
   }

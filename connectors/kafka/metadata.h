@@ -25,6 +25,7 @@ absl::StatusOr<std::map<std::string, TopicInfo>> ListTopics(rd_kafka_t* client, 
 struct OffsetAnswer {
   int64_t offset = -1;  // -1: none (no such timestamp, no commit)
   std::string error;    // empty, or why this partition has no answer now
+  std::string note;     // the metadata of a commit
 };
 using OffsetAnswers = std::map<TopicPartition, OffsetAnswer>;
 

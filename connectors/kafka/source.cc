@@ -145,7 +145,7 @@ class Reader final : public SourceReader<T> {
 
   Consumer consumer_;
   Counter* tombstones_ = nullptr;
-  Current current_;  // being emitted
+  Current current_;             // being emitted
   std::optional<Batch> batch_;  // in hand: what a checkpoint has interrupted goes on with the next poll
 };
 

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <set>
 
+#include "connectors/kafka/client.h"
+#include "connectors/kafka/metadata.h"
 #include "connectors/kafka/test_support.h"
 #include "tests/support/kafka_fixture.h"
 
@@ -310,6 +312,13 @@ TEST_CASE("a decided checkpoint commits its offsets to the group, whatever happe
   REQUIRE(read(17));
   reader->OnDecided(7);  // what was read since is not committed
   REQUIRE(GroupComesTo(context, *reader, output, group, topic, {{0, 10}, {1, 4}}));
+  auto conf = MakeConf(ClientKind::kConsumer, Brokers(), {}, {{"group.id", group}}, nullptr);
+  REQUIRE_OK(conf.status());
+  const auto onlooker = MakeClient(ClientKind::kConsumer, *std::move(conf));
+  REQUIRE_OK(onlooker.status());
+  const auto committed = CommittedOffsets(onlooker->get(), {{topic, 0}});
+  REQUIRE_OK(committed.status());
+  REQUIRE(committed->at({topic, 0}).note == "attempt 1");
 
   // Somebody sets the group back, then deletes it: the job reads on, and the next checkpoint puts it right.
   REQUIRE_OK(CommitOffsets(Brokers(), group, {{{topic, 0}, 0}, {{topic, 1}, 0}}));

@@ -17,6 +17,9 @@ namespace {
 
 constexpr int64_t kStartDeadlineMs = 180'000;  // the first start downloads Kafka
 constexpr useconds_t kPollUs = 20'000;
+// Everybody may do what no rule forbids: tests make rules.
+constexpr char kRights[] = "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer";
+constexpr char kRightsOfAll[] = "allow.everyone.if.no.acl.found=true";
 
 [[noreturn]] void Die(const std::string& text) {
   fmt::print(stderr, "kafka fixture: {}\n", text);
@@ -45,16 +48,20 @@ KafkaFixture& KafkaFixture::Shared() {
 
 std::string KafkaFixture::NewTopicName(const std::string& stem) { return fmt::format("{}-{}", stem, ++topics_); }
 
-void KafkaFixture::Start() {
+void KafkaFixture::Start(const std::vector<std::string>& settings) {
   if (pid_ > 0) return;
   const std::string script = PENSTOCK_SOURCE_DIR "/tests/support/kafka/kafka.py";
   const std::string broker_dir = dir_ + "/broker", port_file = dir_ + "/port";
   std::filesystem::remove(port_file);
+  std::vector<const char*> words = {"python3",     script.c_str(),    "run",           "--dir", broker_dir.c_str(),
+                                    "--port-file", port_file.c_str(), "--with-parent", "--set", kRights,
+                                    "--set",       kRightsOfAll};
+  for (const std::string& setting : settings) words.insert(words.end(), {"--set", setting.c_str()});
+  words.push_back(nullptr);
   pid_ = fork();
   if (pid_ < 0) Die("fork failed");
   if (pid_ == 0) {
-    execlp("python3", "python3", script.c_str(), "run", "--dir", broker_dir.c_str(), "--port-file", port_file.c_str(),
-           "--with-parent", nullptr);
+    execvp("python3", const_cast<char* const*>(words.data()));
     _exit(127);
   }
   const int64_t deadline = Clock::System().MonotonicMs() + kStartDeadlineMs;
@@ -71,6 +78,16 @@ void KafkaFixture::Stop() {
   if (pid_ <= 0) return;
   kill(pid_, SIGTERM);
   waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+void KafkaFixture::Kill() {
+  if (pid_ <= 0) return;
+  pid_t broker = 0;
+  std::ifstream(dir_ + "/broker/pid") >> broker;
+  if (broker <= 0) Die("the broker has no pid");
+  kill(broker, SIGKILL);
+  waitpid(pid_, nullptr, 0);  // kafka.py ends with its broker
   pid_ = -1;
 }
 

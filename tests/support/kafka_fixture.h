@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
 
 namespace penstock::testing {
 
@@ -26,8 +27,10 @@ class KafkaFixture {
   std::string NewTopicName(const std::string& stem);       // not used before
 
   // Stopping keeps the data; starting again gives the same address. Both are idempotent.
+  // `settings` (key=value) hold until it is started again, beside those of kafka.py.
   void Stop();
-  void Start();
+  void Start(const std::vector<std::string>& settings = {});
+  void Kill();  // as a machine that dies: nothing is flushed, nothing said
 
  private:
   std::string dir_;

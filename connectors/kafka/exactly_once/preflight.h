@@ -19,6 +19,10 @@ struct TransactionLimits {
   std::string warning;                // empty: all is well
 };
 
+using Preflight = std::function<absl::StatusOr<TransactionLimits>(const Sink& sink, const AttemptOrigin& origin,
+                                                                  const std::function<void(std::string)>& note,
+                                                                  const std::function<bool()>& stop)>;
+
 // Blocks: for a committer's thread. Waits for brokers that do not answer and for a topic that is not there, telling
 // `note` what it waits for. FailedPrecondition: no transactions there (a mock cluster), or a transaction.timeout.ms in
 // the sink's properties that the broker refuses. Cancelled: `stop`.

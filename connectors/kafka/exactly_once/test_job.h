@@ -51,6 +51,7 @@ class Job {
               .topic = NewTopic(stem),
               .delivery = Delivery::exactly_once,
               .properties = std::move(properties)} {}
+  Job(Sink sink, std::string uid) : uid_(std::move(uid)), sink_(std::move(sink)) {}
   ~Job() { Die(); }
 
   // An attempt from the newest decided checkpoint, or from `from`.
@@ -91,8 +92,8 @@ class Job {
     }
     for (int i = 0; i < parallelism; ++i) {
       contexts_.push_back(std::make_unique<FakeContext>(i, parallelism));
-      writers_.push_back(
-          std::make_unique<TransactionalProducer>(sink_, [this](std::string_view point) { return At(point); }));
+      writers_.push_back(std::make_unique<TransactionalProducer>(
+          sink_, [this](std::string_view point) { return At(point); }, preflight));
       writers_.back()->Begin(start);
       PENSTOCK_RETURN_IF_ERROR(writers_.back()->Open(*contexts_.back()));
     }
@@ -196,6 +197,7 @@ class Job {
   bool allow_duplicates = false;
   MissingMarker missing_marker = MissingMarker::kFail;
   std::string restored_uid;
+  Preflight preflight = CheckBroker;
 
  private:
   absl::Status At(std::string_view point) {

@@ -45,7 +45,7 @@ bool IsFenced(const rd_kafka_error_t* error) {
 }
 
 // What the words of the broker do not say.
-std::string HintFor(rd_kafka_resp_err_t code) {
+std::string HintFor(rd_kafka_resp_err_t code, const std::string& topic) {
   switch (code) {
     case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
       return ": somebody has subscribed with the sink's marker group; nobody may use that group";
@@ -54,7 +54,7 @@ std::string HintFor(rd_kafka_resp_err_t code) {
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
       return ": allow Read on the group of this name";
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-      return ": allow Write and Read on the topic";
+      return fmt::format(": allow Write and Read on topic '{}'", topic);
     default:
       return "";
   }
@@ -71,8 +71,9 @@ absl::Status TransactionClient::Repeat(const char* what, const std::function<voi
     if (stop_()) return Cancelled("kafka sink: the task is to stop");
     const ErrorPtr error(static_cast<rd_kafka_error_t*>(call()));
     if (error == nullptr) return absl::OkStatus();
-    const std::string text = fmt::format("kafka {}: transaction '{}': {}: {}{}", sink_.brokers, name_, what,
-                                         rd_kafka_error_string(error.get()), HintFor(rd_kafka_error_code(error.get())));
+    const std::string text =
+        fmt::format("kafka {}: transaction '{}': {}: {}{}", sink_.brokers, name_, what,
+                    rd_kafka_error_string(error.get()), HintFor(rd_kafka_error_code(error.get()), sink_.topic));
     if (IsFenced(error.get())) {
       return Aborted(
           "{} (the broker has aborted the transaction after transaction.timeout.ms, or a newer attempt of the job has "
@@ -91,6 +92,16 @@ absl::Status TransactionClient::Init() const {
 
 absl::Status TransactionClient::Begin() const {
   return Repeat("begin", [this] { return rd_kafka_begin_transaction(client_); });
+}
+
+absl::Status TransactionClient::Trouble() const {
+  // Refused in any case; with what the client knows of the transaction, where it has failed.
+  const ErrorPtr error(rd_kafka_begin_transaction(client_));
+  if (error == nullptr || (!rd_kafka_error_txn_requires_abort(error.get()) && !rd_kafka_error_is_fatal(error.get()))) {
+    return absl::OkStatus();
+  }
+  return Unavailable("kafka {}: transaction '{}': {}{}", sink_.brokers, name_, rd_kafka_error_string(error.get()),
+                     HintFor(rd_kafka_error_code(error.get()), sink_.topic));
 }
 
 absl::Status TransactionClient::SendMarker(const Marker& marker) const {
@@ -163,7 +174,7 @@ absl::StatusOr<std::optional<Marker>> TransactionClient::ReadMarker(const Clock&
     if (error == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
         error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
       return Unavailable("kafka {}: marker of '{}': {}{}", sink_.brokers, name_, rd_kafka_err2str(error),
-                         HintFor(error));
+                         HintFor(error, sink_.topic));
     }
     if (clock.MonotonicMs() - began_ms >= timeout_ms) {
       return DeadlineExceeded("kafka {}: marker of '{}': {}", sink_.brokers, name_, rd_kafka_err2str(error));

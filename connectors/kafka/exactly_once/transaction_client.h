@@ -33,6 +33,8 @@ class TransactionClient {
   absl::Status Init() const;
   // Local, returns at once.
   absl::Status Begin() const;
+  // Why the transaction that is open cannot go on; OK: nothing is known against it. Does not block.
+  absl::Status Trouble() const;
   // Marks the open transaction; a second one in the same transaction replaces the first. REQUIRES: ReadMarker has
   // returned once, so that the group has a coordinator. Unavailable after kMarkerStuckMs: the handle must be abandoned.
   absl::Status SendMarker(const Marker& marker) const;

@@ -31,7 +31,7 @@ absl::Status TransactionalProducer::Open(Context& context) {
   std::unique_ptr<Sender> sender;
   PENSTOCK_RETURN_IF_ERROR(Call("the recovery of the Kafka sink", [&]() -> absl::Status {
     const auto note = [this](std::string text) { committer_->SetNote(std::move(text)); };
-    PENSTOCK_ASSIGN_OR_RETURN(limits_, CheckBroker(sink_, start_.origin, note, stop));
+    PENSTOCK_ASSIGN_OR_RETURN(limits_, preflight_(sink_, start_.origin, note, stop));
     SlotRecovery recovery(sink_, start_, limits_, context.subtask(), context.parallelism(), context.clock(), stop,
                           failpoint_);
     PENSTOCK_ASSIGN_OR_RETURN(sender, recovery.Run());
@@ -93,7 +93,14 @@ absl::Status TransactionalProducer::BeginWhenNone() {
 
 absl::Status TransactionalProducer::Produce(const Outgoing& record) {
   PENSTOCK_RETURN_IF_ERROR(BeginWhenNone());
-  return producer_.Send(record);
+  return Explained(producer_.Send(record));
+}
+
+// A delivery that fails with its transaction says that it was purged, and not what happened to the transaction.
+absl::Status TransactionalProducer::Explained(absl::Status delivery) const {
+  if (!absl::IsUnavailable(delivery) || !in_transaction_) return delivery;
+  absl::Status trouble = client_->Trouble();
+  return trouble.ok() ? delivery : trouble;
 }
 
 absl::Status TransactionalProducer::Send(const Outgoing& record) {
@@ -206,11 +213,11 @@ absl::StatusOr<SinkPart> TransactionalProducer::Prepare(const Barrier& barrier) 
   PENSTOCK_RETURN_IF_ERROR(ResolvePrepared(barrier));
   PENSTOCK_RETURN_IF_ERROR(DrainWaiting());
   PENSTOCK_RETURN_IF_ERROR(At("before the flush"));
-  PENSTOCK_RETURN_IF_ERROR(producer_.Flush());
+  PENSTOCK_RETURN_IF_ERROR(Explained(producer_.Flush()));
   PENSTOCK_RETURN_IF_ERROR(At("before the marker"));
   PENSTOCK_RETURN_IF_ERROR(BeginWhenNone());
-  PENSTOCK_RETURN_IF_ERROR(Call("the marker of the transaction",
-                                [&, client = *client_] { return SendMarker(client, barrier.id); }));
+  PENSTOCK_RETURN_IF_ERROR(
+      Call("the marker of the transaction", [&, client = *client_] { return SendMarker(client, barrier.id); }));
   PENSTOCK_RETURN_IF_ERROR(At("after the marker"));
   PENSTOCK_RETURN_IF_ERROR(SealLog());
   part.logs = sealed_;

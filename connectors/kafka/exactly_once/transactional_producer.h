@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "connectors/kafka/exactly_once/marker.h"
+#include "connectors/kafka/exactly_once/preflight.h"
 #include "connectors/kafka/exactly_once/slot_recovery.h"
 #include "connectors/kafka/exactly_once/transaction_client.h"
 #include "connectors/kafka/producer.h"
@@ -33,8 +34,8 @@ inline constexpr int64_t kLogBytesMax = int64_t{4} << 30;
 
 class TransactionalProducer final : public SinkTransactions {
  public:
-  TransactionalProducer(Sink sink, Failpoint failpoint = {})
-      : sink_(std::move(sink)), failpoint_(std::move(failpoint)) {}
+  TransactionalProducer(Sink sink, Failpoint failpoint = {}, Preflight preflight = CheckBroker)
+      : sink_(std::move(sink)), failpoint_(std::move(failpoint)), preflight_(std::move(preflight)) {}
   ~TransactionalProducer() override { Close(); }
 
   absl::Status Open(Context& context);
@@ -72,6 +73,7 @@ class TransactionalProducer final : public SinkTransactions {
   absl::Status AwaitCommit();
   absl::Status SendMarker(const TransactionClient& client, uint64_t checkpoint_id);
   absl::Status Produce(const Outgoing& record);
+  absl::Status Explained(absl::Status delivery) const;
   absl::Status BeginWhenNone();
   absl::Status DrainWaiting();
   absl::Status ResolvePrepared(const Barrier& barrier);
@@ -81,6 +83,7 @@ class TransactionalProducer final : public SinkTransactions {
 
   const Sink sink_;
   const Failpoint failpoint_;
+  const Preflight preflight_;
   SinkStart start_;
   Context* context_ = nullptr;
   std::string name_;  // of the slot

@@ -104,25 +104,29 @@ def java(libs, heap, main, *arguments):
 
 
 def prepare(directory, libs, settings):
-    """Writes the configuration and formats the storage, unless that was done before. Returns the port."""
+    """Writes the configuration; formats the storage, unless that was done before. Returns the port."""
     config = os.path.join(directory, "server.properties")
     port_path = os.path.join(directory, "port")
-    if os.path.exists(port_path):
-        with open(port_path) as file:
-            return int(file.read())
-    os.makedirs(directory, exist_ok=True)
-    port, controller_port = free_ports(2)
     data = os.path.join(directory, "data")
-    shutil.rmtree(data, ignore_errors=True)
+    used_before = os.path.exists(port_path)
+    if used_before:
+        with open(port_path) as file:
+            port, controller_port = map(int, file.read().split())
+    else:
+        port, controller_port = free_ports(2)
+        os.makedirs(directory, exist_ok=True)
+        shutil.rmtree(data, ignore_errors=True)
     with open(config, "w") as file:
         file.write(CONFIG.format(port=port, controller_port=controller_port, data=data))
         file.writelines(f"{setting}\n" for setting in settings)
+    if used_before:
+        return port
     formatted = subprocess.run(java(libs, "256m", "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg",
                                     "-c", config), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if formatted.returncode != 0:
         fail(f"formatting the storage failed:\n{formatted.stdout}")
     with open(port_path, "w") as file:
-        file.write(str(port))
+        file.write(f"{port} {controller_port}")
     return port
 
 
