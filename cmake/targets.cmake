@@ -40,8 +40,8 @@ endfunction()
 
 # penstock_test(NAME SOURCES a_test.cc ... DEPS target ... [LABELS label ...]): a Catch2 test program in ctest.
 # The label "quick" marks what needs no broker; "broker" what starts a real Kafka or S3 server; "sanitized", besides
-# "quick", what the always lane runs under sanitizers too; "no_tsan" what ThreadSanitizer cannot
-# (tests/sanitizers/README.md says why).
+# "quick", what the always lane runs under AddressSanitizer too, "threads" what under ThreadSanitizer; "no_tsan" what
+# ThreadSanitizer cannot (tests/sanitizers/README.md says why).
 function(penstock_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
   if(NOT PENSTOCK_BUILD_TESTS)
@@ -56,7 +56,8 @@ function(penstock_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
-  if("sanitized" IN_LIST ARG_LABELS)
+  if((PENSTOCK_SANITIZE STREQUAL "thread" AND "threads" IN_LIST ARG_LABELS) OR
+     (NOT PENSTOCK_SANITIZE STREQUAL "thread" AND "sanitized" IN_LIST ARG_LABELS))
     set_property(GLOBAL APPEND PROPERTY PENSTOCK_SANITIZED_TESTS ${name})
   endif()
   if(PENSTOCK_SANITIZE)

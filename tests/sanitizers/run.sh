@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run.sh PRESET core|all [CTEST_ARGUMENT...]: builds and runs tests under a sanitizer, PRESET being asan or tsan.
-#   core  the task, exchange, state and checkpoint suites (label "sanitized"): the always lane
+#   core  the always lane: the engine's suites (label "sanitized"), those of one thread not under tsan (label "threads")
 #   all   every suite that needs no broker: ./run-tests --sanitizers
 set -euo pipefail
 preset=$1
@@ -11,6 +11,7 @@ cd "$(dirname "$0")/../.."
 if [ "$suites" = core ]; then
   target=penstock_sanitized_tests
   select=(-L '^sanitized$')
+  if [ "$preset" = tsan ]; then select=(-L '^threads$'); fi
 else
   target=all
   select=(-LE '^(broker|long)$')
