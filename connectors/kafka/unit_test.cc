@@ -5,8 +5,12 @@
 #include <optional>
 #include <set>
 
+#include "absl/strings/escaping.h"
 #include "connectors/kafka/assignment.h"
 #include "connectors/kafka/exactly_once/bounded_call.h"
+#include "connectors/kafka/exactly_once/identity.h"
+#include "connectors/kafka/exactly_once/log_record.h"
+#include "connectors/kafka/exactly_once/marker.h"
 #include "connectors/kafka/retry_thread.h"
 #include "connectors/kafka/test_support.h"
 #include "connectors/kafka/topic_pattern.h"
@@ -157,6 +161,41 @@ TEST_CASE("a retry thread repeats its step, at once when kicked, until it is don
     thread.Stop();
     thread.Stop();
     REQUIRE(steps == 2);
+  }
+}
+
+// What programs of version 1 have left in brokers and checkpoints can be read for as long as these pass.
+TEST_CASE("a marker, byte by byte", "[kafka]") {
+  CHECK(EncodeMarkerMetadata({"f00d", 7}) == "penstock1 f00d");
+  CHECK(DecodeMarker(7, "penstock1 f00d") == Marker{"f00d", 7});
+  CHECK_FALSE(DecodeMarker(7, "penstock2 f00d"));
+  CHECK_FALSE(DecodeMarker(-1, "penstock1 f00d"));
+  CHECK((SlotIdentity{"c", "job", "out", 3}.Name()) == "c.job.out.3");
+}
+
+TEST_CASE("a record in a sink's log, byte by byte", "[kafka]") {
+  const HeaderList headers = {{"h", "x"}};
+  std::string bytes;
+  EncodeLogRecord({.key = "k", .value = "vv", .headers = &headers, .timestamp = 258, .partition = 2}, bytes);
+  CHECK(absl::BytesToHexString(bytes) ==
+        "1f"                          // flags: all there
+        "0201000000000000"            // timestamp
+        "02000000"                    // partition
+        "010000006b"                  // key
+        "020000007676"                // value
+        "010001000000680100000078");  // headers
+  LogRecord read;
+  REQUIRE(DecodeLogRecord(bytes, read));
+  CHECK(read.record.key == "k");
+  CHECK(read.record.value == "vv");
+  CHECK(read.record.timestamp == 258);
+  CHECK(read.record.partition == 2);
+  CHECK(*read.record.headers == headers);
+  EncodeLogRecord({.value = ""}, bytes);
+  CHECK(absl::BytesToHexString(bytes) == "0800000000");  // an empty value, nothing else
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    LogRecord cut;
+    CHECK_FALSE(DecodeLogRecord(std::string_view(bytes).substr(0, size), cut));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "absl/strings/escaping.h"
 #include "runtime/checkpoint/barrier.h"
 #include "runtime/core/status.h"
 
@@ -60,6 +61,57 @@ TEST_CASE("a manifest of a newer format is refused with both formats named", "[m
   const auto read = DecodeManifest(bytes, "m");
   CHECK(absl::IsUnimplemented(read.status()));
   CHECK(MessageOf(read.status()) == "m is a manifest of format 9, this program reads format 1");
+}
+
+// What programs of version 1 have written can be read for as long as this passes.
+TEST_CASE("format 1 of manifests, handles, commit records and barriers, byte by byte", "[manifest]") {
+  proto::TaskHandle handle;
+  handle.set_version(1);
+  handle.set_key_group_begin(3);
+  handle.set_key_group_end(8);
+  handle.set_key_groups(128);
+  handle.set_keyed("k");
+  handle.set_watermark_ms(300);
+  proto::OperatorHandle& op = *handle.add_operators();
+  op.set_uid("src");
+  proto::OperatorStateHandle& state = *op.add_states();
+  state.set_name("splits");
+  state.set_kind(proto::OperatorStateHandle::UNION);
+  state.add_items("p0");
+  proto::OperatorFile& file = *state.add_files();
+  file.set_item(0);
+  file.set_name("f");
+  file.set_size_bytes(9);
+  file.set_checksum(0x0102030405060708);
+  file.set_location("0 9 o");
+  proto::Manifest manifest = Example();
+  manifest.set_kind(proto::Manifest::SAVEPOINT);
+  manifest.set_parent_generation("p");
+  manifest.set_parent_id(41);
+  manifest.set_leader_epoch(2);
+  manifest.set_trigger_ms(1000);
+  manifest.set_decided_ms(1001);
+  manifest.set_attempt(3);
+  manifest.set_cluster_id("c");
+  manifest.mutable_subtasks(0)->set_handle(handle.SerializeAsString());
+  CHECK(absl::BytesToHexString(EncodeManifest(manifest)) ==
+        "504e53544b4d414e"          // PNSTKMAN
+        "010000006400000000000000"  // format, length
+        "080110011a036a6f62202a2a01673201703829400248e80750e90758036a420a01761a3d"
+        "0801100318082080012a2c0a0373726312250a0673706c69747310011a02703022151201"
+        "6618092108070605040302012a05302039206f32016b38ac02"  // the handle
+        "7a0163"
+        "b98119816869cc99");  // checksum
+  CHECK(absl::BytesToHexString(EncodeCommitRecord(42, "g")) ==
+        "504e53544b434d54"  // PNSTKCMT
+        "010000000500000000000000"
+        "082a120167"
+        "64411cd4f98c72e7");
+  CHECK(absl::BytesToHexString(EncodeBarrier({.id = 42, .last_decided = 41})) ==
+        "2a00000000000000"  // id
+        "2a00000000000000"  // the last decided one and 1
+        "0000000000000000"  // time of the trigger
+        "00");              // goes on
 }
 
 TEST_CASE("names of manifests sort by id", "[manifest]") {

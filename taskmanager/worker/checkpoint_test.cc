@@ -3,6 +3,7 @@
 #include <penstock/two_phase_sink.h>
 
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <future>
 #include <numeric>
@@ -402,6 +403,36 @@ TEST_CASE("DRAIN fires the windows behind a source that has been idle", "[checkp
   cluster.AwaitEnd();
   const std::vector<int64_t> counts = sink.Values();
   CHECK(std::accumulate(counts.begin(), counts.end(), int64_t{0}) == 1000);
+}
+
+TEST_CASE("a cancel is not behind the rows of a fire", "[checkpoint]") {
+  constexpr int64_t kKeys = 100'000;
+  static std::atomic<int64_t> fired;
+  fired = 0;
+  VectorSink<int64_t> sink;
+  TestCluster cluster(
+      [&](Environment& env) {
+        env.source("numbers", NumberedSource<Timed>{kKeys,
+                                                    [](int64_t i) {
+                                                      return Timed{i, 0};
+                                                    }})
+            .watermarks(monotonous<Timed>(&Timed::time))
+            .key_by(&Timed::key)
+            .window(tumbling(1h))
+            .aggregate("counts", Count{})
+            .map([](const WindowResult<int64_t, int64_t>& window) {
+              ++fired;
+              const int64_t began_ns = Clock::System().MonotonicNs();
+              while (Clock::System().MonotonicNs() - began_ns < 100'000) continue;  // 10 s for them all
+              return window.value;
+            })
+            .sink("out", sink);
+      },
+      {.parallelism = 1});
+  while (fired == 0) std::this_thread::yield();
+  cluster.Cancel();
+  cluster.AwaitEnd();
+  CHECK(fired < kKeys / 2);
 }
 
 // A count per key that is told at every record: (key, how many so far).
