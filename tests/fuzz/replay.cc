@@ -44,7 +44,7 @@ int main() {
     int runs = 0;
     for (const std::string& input : target.seeds()) {
       target.run(input);
-      for (int round = 0; round < kRounds; ++round, ++runs) {
+      for (int round = 0; round < kRounds / target.slowness; ++round, ++runs) {
         std::string mutated = input;
         for (uint64_t i = 0; i <= random() % kMutationsMax; ++i) Mutate(mutated, random);
         target.run(mutated);
