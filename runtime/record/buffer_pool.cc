@@ -56,42 +56,6 @@ int BufferPool::used() const {
   return buffer_count_ - static_cast<int>(free_.size());
 }
 
-char* BufferPool::Take(bool floating) {
-  MutexLock lock(&mutex_);
-  if (floating) {
-    if (floating_used_ >= buffer_count_ - reserved_) return nullptr;
-    ++floating_used_;
-  }
-  char* data = free_.back();
-  free_.pop_back();
-  return data;
-}
-
-void BufferPool::GiveBack(char* data, bool floating) {
-  std::vector<std::weak_ptr<BufferQuota>> waiting;
-  {
-    MutexLock lock(&mutex_);
-    free_.push_back(data);
-    if (floating) {
-      --floating_used_;
-      waiting.swap(waiting_);
-    }
-  }
-  for (const std::weak_ptr<BufferQuota>& weak : waiting) {
-    if (const std::shared_ptr<BufferQuota> quota = weak.lock()) quota->on_room_();
-  }
-}
-
-void BufferPool::Unreserve(int buffers) {
-  MutexLock lock(&mutex_);
-  reserved_ -= buffers;
-}
-
-void BufferPool::WaitForFloating(std::weak_ptr<BufferQuota> quota) {
-  MutexLock lock(&mutex_);
-  waiting_.push_back(std::move(quota));
-}
-
 BufferQuota::BufferQuota(std::shared_ptr<BufferPool> pool, int slots, int exclusive, int floating_max,
                          std::function<void()> on_room)
     : pool_(std::move(pool)),
@@ -101,37 +65,28 @@ BufferQuota::BufferQuota(std::shared_ptr<BufferPool> pool, int slots, int exclus
       held_(slots, 0) {}
 
 BufferQuota::~BufferQuota() {
-  MutexLock lock(&mutex_);
-  pool_->Unreserve(static_cast<int>(held_.size()) * exclusive_);
+  MutexLock lock(&pool_->mutex_);
+  pool_->reserved_ -= static_cast<int>(held_.size()) * exclusive_;
 }
 
 Buffer BufferQuota::Request(int slot, int held_max) {
   Buffer buffer;
-  bool floating = false;
-  {
-    MutexLock lock(&mutex_);
-    floating = held_[slot] >= exclusive_;
-    if (floating && (floating_held_ >= floating_max_ || held_[slot] >= held_max)) {
+  MutexLock lock(&pool_->mutex_);
+  if (held_[slot] >= exclusive_) {
+    const bool has_its_share = floating_held_ >= floating_max_ || held_[slot] >= held_max;
+    const bool none_left = pool_->floating_used_ >= pool_->buffer_count_ - pool_->reserved_;
+    if (has_its_share || none_left) {
       refused_ = true;
-      starved_ = false;
+      starved_ = !has_its_share;
+      if (starved_ && !std::exchange(waits_for_pool_, true)) pool_->waiting_.push_back(weak_from_this());
       return buffer;
     }
-    ++held_[slot];
-    if (floating) ++floating_held_;
+    ++floating_held_;
+    ++pool_->floating_used_;
   }
-  char* data = pool_->Take(floating);
-  if (data == nullptr) {
-    {
-      MutexLock lock(&mutex_);
-      --held_[slot];
-      --floating_held_;
-      refused_ = true;
-      starved_ = true;
-    }
-    pool_->WaitForFloating(weak_from_this());
-    return buffer;
-  }
-  buffer.data_ = data;
+  ++held_[slot];
+  buffer.data_ = pool_->free_.back();
+  pool_->free_.pop_back();
   buffer.capacity_ = pool_->buffer_bytes();
   buffer.slot_ = slot;
   buffer.quota_ = shared_from_this();
@@ -139,22 +94,30 @@ Buffer BufferQuota::Request(int slot, int held_max) {
 }
 
 bool BufferQuota::starved() const {
-  MutexLock lock(&mutex_);
+  MutexLock lock(&pool_->mutex_);
   return starved_;
 }
 
 void BufferQuota::Return(char* data, int slot) {
-  bool floating = false;
+  std::vector<std::shared_ptr<BufferQuota>> waiting;  // outlives the lock, which the end of a quota takes
   bool notify = false;
   {
-    MutexLock lock(&mutex_);
+    MutexLock lock(&pool_->mutex_);
+    pool_->free_.push_back(data);
     // Which buffers of a slot are the exclusive ones is only a matter of counting.
-    floating = held_[slot] > exclusive_;
+    if (held_[slot] > exclusive_) {
+      --floating_held_;
+      --pool_->floating_used_;
+      for (const std::weak_ptr<BufferQuota>& weak : pool_->waiting_) {
+        if (std::shared_ptr<BufferQuota> quota = weak.lock()) waiting.push_back(std::move(quota));
+      }
+      pool_->waiting_.clear();
+      for (const std::shared_ptr<BufferQuota>& quota : waiting) quota->waits_for_pool_ = false;
+    }
     --held_[slot];
-    if (floating) --floating_held_;
     notify = std::exchange(refused_, false);
   }
-  pool_->GiveBack(data, floating);
+  for (const std::shared_ptr<BufferQuota>& quota : waiting) quota->on_room_();
   if (notify) on_room_();
 }
 

@@ -72,16 +72,12 @@ class BufferPool : public std::enable_shared_from_this<BufferPool> {
  private:
   friend class BufferQuota;
   BufferPool(uint32_t buffer_bytes, int buffer_count);
-  char* Take(bool floating) ABSL_LOCKS_EXCLUDED(mutex_);  // null: no floating buffer is left
-  void GiveBack(char* data, bool floating) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Unreserve(int buffers) ABSL_LOCKS_EXCLUDED(mutex_);
-  void WaitForFloating(std::weak_ptr<BufferQuota> quota) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const uint32_t buffer_bytes_;
   const int buffer_count_;
   const std::unique_ptr<char[]> slab_;
 
-  mutable Mutex mutex_;
+  mutable Mutex mutex_;  // of the pool and of all its quotas: what they count must fit together at every moment
   std::vector<char*> free_ ABSL_GUARDED_BY(mutex_);
   int reserved_ ABSL_GUARDED_BY(mutex_) = 0;  // exclusive buffers of all quotas, in use or not
   int floating_used_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -93,28 +89,28 @@ class BufferQuota : public std::enable_shared_from_this<BufferQuota> {
   ~BufferQuota();
   // A buffer of size 0 charged to the slot, or an empty Buffer when the slot's own are out and no floating one is left;
   // then on_room will be called. So it is with a slot that holds held_max buffers; its own are never denied.
-  Buffer Request(int slot, int held_max = INT_MAX) ABSL_LOCKS_EXCLUDED(mutex_);
+  Buffer Request(int slot, int held_max = INT_MAX);
   int floating_max() const { return floating_max_; }
   // Whether the newest refusal was for want of memory in the pool, not because the slot or the quota has its share.
-  bool starved() const ABSL_LOCKS_EXCLUDED(mutex_);
+  bool starved() const;
 
  private:
   friend class Buffer;
   friend class BufferPool;
   BufferQuota(std::shared_ptr<BufferPool> pool, int slots, int exclusive, int floating_max,
               std::function<void()> on_room);
-  void Return(char* data, int slot) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Return(char* data, int slot);
 
   const std::shared_ptr<BufferPool> pool_;
   const int exclusive_;
   const int floating_max_;
   const std::function<void()> on_room_;
 
-  mutable Mutex mutex_;
-  std::vector<int> held_ ABSL_GUARDED_BY(mutex_);  // by slot: buffers out, exclusive ones first
-  int floating_held_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool refused_ ABSL_GUARDED_BY(mutex_) = false;
-  bool starved_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<int> held_ ABSL_GUARDED_BY(pool_->mutex_);  // by slot: buffers out, exclusive ones first
+  int floating_held_ ABSL_GUARDED_BY(pool_->mutex_) = 0;
+  bool refused_ ABSL_GUARDED_BY(pool_->mutex_) = false;
+  bool waits_for_pool_ ABSL_GUARDED_BY(pool_->mutex_) = false;  // stands in waiting_ there
+  bool starved_ ABSL_GUARDED_BY(pool_->mutex_) = false;
 };
 
 }  // namespace penstock

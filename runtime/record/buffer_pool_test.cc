@@ -1,6 +1,11 @@
 #include "runtime/record/buffer_pool.h"
 
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
 
 namespace penstock {
 namespace {
@@ -73,6 +78,67 @@ TEST_CASE("A quota that cannot be reserved is refused with the key to raise", "[
   CHECK(std::string(quota.status().message()).find("taskmanager.network.memory.size") != std::string::npos);
   CHECK(pool->CreateQuota(4, 1, 0, [] {}).ok());
   CHECK(pool->CreateQuota(4, 1, 0, [] {}).ok());  // the first one has given its reservation back
+}
+
+// A slot's own buffer that one thread gives back while another asks for it was counted free before it lay there.
+TEST_CASE("A slot's own buffers go between threads, and there is always one", "[record]") {
+  constexpr int kRounds = 200'000;
+  const auto pool = BufferPool::Create(64, 2);
+  auto quota = pool->CreateQuota(1, 2, 0, [] {}).value();
+  std::atomic<bool> over = false;
+  std::mutex mutex;
+  std::deque<Buffer> on_the_way;
+  std::thread consumer([&] {
+    while (true) {
+      Buffer buffer;
+      {
+        const std::lock_guard lock(mutex);
+        if (on_the_way.empty() && over) return;
+        if (on_the_way.empty()) continue;
+        buffer = std::move(on_the_way.front());
+        on_the_way.pop_front();
+      }
+      buffer.Release();
+    }
+  });
+  bool good = true;
+  for (int i = 0; i < kRounds;) {
+    Buffer buffer = quota->Request(0);
+    if (!buffer) continue;
+    good = good && buffer.data() != nullptr && pool->used() <= 2;
+    const std::lock_guard lock(mutex);
+    on_the_way.push_back(std::move(buffer));
+    ++i;
+  }
+  over = true;
+  consumer.join();
+  CHECK(good);
+  CHECK(pool->used() == 0);
+}
+
+// The last floating buffer came back between the refusal and the moment the refused one was on the list.
+TEST_CASE("Nobody who was refused a floating buffer is forgotten", "[record]") {
+  constexpr int kRounds = 50'000;
+  const auto pool = BufferPool::Create(64, 1);  // one, which two threads take in turns
+  struct Side {
+    std::shared_ptr<BufferQuota> quota;
+    std::atomic<int> told = 0;
+  };
+  Side sides[2];
+  for (Side& side : sides) side.quota = pool->CreateQuota(1, 0, 1, [&side] { ++side.told; }).value();
+  const auto take_turns = [](Side& side) {
+    for (int i = 0; i < kRounds; ++i) {
+      while (true) {
+        const int told = side.told;
+        if (side.quota->Request(0)) break;  // and gives it back
+        while (side.told == told) std::this_thread::yield();
+      }
+    }
+  };
+  std::thread other([&] { take_turns(sides[1]); });
+  take_turns(sides[0]);
+  other.join();
+  CHECK(pool->used() == 0);
 }
 
 }  // namespace
