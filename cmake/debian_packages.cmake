@@ -25,7 +25,7 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_RECOMMENDS "penstock (= ${PROJECT_VERSION})
 # Static libraries name nothing that shlibdeps could find: what penstock_dependencies.cmake asks for.
 string(JOIN ", " CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
   g++ cmake pkg-config libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev libspdlog-dev
-  nlohmann-json3-dev libssl-dev libyaml-cpp-dev libcurl4-openssl-dev libpq-dev libhiredis-dev libpugixml-dev libsimdjson-dev librdkafka-dev libxxhash-dev libzstd-dev
+  nlohmann-json3-dev libssl-dev libyaml-cpp-dev libcurl4-openssl-dev libpq-dev libhiredis-dev libpugixml-dev libsimdjson-dev librdkafka-dev libxxhash-dev libzstd-dev libjemalloc-dev
   librocksdb-dev)
 
 include(CPack)

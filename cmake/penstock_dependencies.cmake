@@ -21,6 +21,7 @@ macro(penstock_find_dependencies)
   pkg_check_modules(SIMDJSON REQUIRED IMPORTED_TARGET simdjson)
   pkg_check_modules(RDKAFKA REQUIRED IMPORTED_TARGET rdkafka)
   pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+  pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
   pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
   # Its CMake package asks for the development files of all it was built with; the shared library needs none of them.
   pkg_check_modules(ROCKSDB REQUIRED IMPORTED_TARGET rocksdb)

@@ -4,8 +4,9 @@
 #include <catch2/catch.hpp>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <thread>
+
+#include "runtime/core/mutex.h"
 
 namespace penstock {
 namespace {
@@ -86,13 +87,13 @@ TEST_CASE("A slot's own buffers go between threads, and there is always one", "[
   const auto pool = BufferPool::Create(64, 2);
   auto quota = pool->CreateQuota(1, 2, 0, [] {}).value();
   std::atomic<bool> over = false;
-  std::mutex mutex;
+  Mutex mutex;
   std::deque<Buffer> on_the_way;
   std::thread consumer([&] {
     while (true) {
       Buffer buffer;
       {
-        const std::lock_guard lock(mutex);
+        const MutexLock lock(&mutex);
         if (on_the_way.empty() && over) return;
         if (on_the_way.empty()) continue;
         buffer = std::move(on_the_way.front());
@@ -106,7 +107,7 @@ TEST_CASE("A slot's own buffers go between threads, and there is always one", "[
     Buffer buffer = quota->Request(0);
     if (!buffer) continue;
     good = good && buffer.data() != nullptr && pool->used() <= 2;
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(&mutex);
     on_the_way.push_back(std::move(buffer));
     ++i;
   }
