@@ -89,7 +89,12 @@ TEST_CASE("a restart begins from the newest decided checkpoint under a new gener
   CHECK(plan.restore_id() == 0);
   CHECK(plan.restore_generation() == first);
   CHECK(plan.restore_manifest() == "jobs/job/manifests/00000000000000000000");
+  // A task runs when its sinks have recovered (protocols.md B6): until all do, nothing may be written behind them.
+  const int started = s.effects.Count(Kind::kStartSources);
+  s.Pass(1000);
+  CHECK(s.effects.Count(Kind::kStartSources) == started);
   s.coordinator->OnAllRunning({"a", "b"});
+  CHECK(s.effects.Count(Kind::kStartSources) > started);
   s.Pass(1000);
   CHECK(s.Triggered() == 2u);
 }
