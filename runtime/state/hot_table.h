@@ -116,6 +116,10 @@ class HotTable : public TableBase {
     return dump_next_ < slab_.end();
   }
 
+  void Weigh(uint32_t slot) override {
+    Entry& entry = slab_.at(slot);
+    if ((entry.flags & kEntryUsed) != 0) Account(entry);
+  }
   bool Evict(int64_t bytes) override {
     int64_t freed = 0;
     // Twice around: the first round may only take away marks of use.
@@ -208,7 +212,7 @@ class HotTable : public TableBase {
   // nothing was evicted a new key needs no look below.)
   virtual void OnEvict(const Entry& entry) = 0;
 
-  // Memory of the value changes in place; it is looked at when the entry is written somewhere.
+  // Memory of the value changes in place; it is looked at after the first change, and when the entry is written.
   void Account(Entry& entry) {
     const size_t bytes = HeapBytes(entry.key) + codec_.HeapBytesOf(entry.value);
     const uint32_t capped = static_cast<uint32_t>(std::min<size_t>(bytes, UINT32_MAX));
@@ -229,6 +233,7 @@ class HotTable : public TableBase {
  private:
   void MarkMissing(uint32_t slot, Entry& entry, uint8_t missing) {
     entry.flags |= missing;
+    if constexpr (!std::is_trivially_copyable_v<V>) backend().NoteChanged(id(), slot);
     if ((missing & kEntrySegmentDirty) != 0 && (entry.flags & kEntryInSegmentList) == 0) {
       entry.flags |= kEntryInSegmentList;
       backend().PushSegmentDirty(id(), slot);

@@ -71,6 +71,8 @@ SegmentHeader KeyedBackend::HeaderOf(SegmentKind kind, uint64_t id) const {
 
 absl::Status KeyedBackend::Start(std::vector<ChainPart> parts, bool allow_non_restored) {
   started_ = true;
+  unweighed_.reserve(kUnweighedMax);
+  TellBudget();  // what is loaded keeps to it, too
   const int64_t began_ns = clock().MonotonicNs();
   int64_t opened_ns = began_ns;
   std::vector<ChainPart> bases;
@@ -241,6 +243,11 @@ void KeyedBackend::WriteRest() {
   dirty_entries_bound_ = std::clamp(static_cast<size_t>(raised), bound_min, options_.dirty_entries_max);
 }
 
+void KeyedBackend::Weigh() {
+  for (const Dirty& changed : unweighed_) tables_[changed.table]->Weigh(changed.slot);
+  unweighed_.clear();
+}
+
 void KeyedBackend::Evict() {
   int64_t wanted = hot_bytes_ - hot_bytes_limit_ + std::max(kEvictBytesMin, hot_bytes_limit_ / kEvictSlackShare);
   wanted = std::min(wanted, hot_bytes_);
@@ -261,7 +268,8 @@ absl::Status KeyedBackend::Trickle() {
     if (!more.ok()) Fail(more.status());
     old_bases_ = more.ok() && *more;
   }
-  for (TableBase* table : tables_) table->SweepExpired(kExpirySweepEntries);
+  for (TableBase* table : tables_) table->Sweep(kSweepEntries);
+  Weigh();
   TellBudget();
   MakeRoom();
   return status_;

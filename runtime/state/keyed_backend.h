@@ -65,9 +65,10 @@ inline constexpr int64_t kDumpBytesMax = 64 << 20;
 // up so long by them.
 inline constexpr std::chrono::nanoseconds kCutWriteTarget = std::chrono::microseconds(1500);
 inline constexpr size_t kCutsTimed = 8;
-inline constexpr size_t kDirtyEntriesMin = 4 << 10;      // a bound that follows the time does not go below
+inline constexpr size_t kDirtyEntriesMin = 4 << 10;       // a bound that follows the time does not go below
 inline constexpr size_t kDirtyEntriesAtFirst = 32 << 10;  // before any cut has been timed
-inline constexpr int kExpirySweepEntries = 16;  // looked at per trickle and table
+inline constexpr int kSweepEntries = 16;                  // looked at per trickle and table
+inline constexpr size_t kUnweighedMax = 64;  // changed entries whose memory is not counted yet, between two records
 inline constexpr int64_t kReplayEntriesPerMs = 2'000;
 inline constexpr int64_t kReplayBytesPerMs = 200'000;
 
@@ -100,6 +101,7 @@ class KeyedBackend {
   // Before a record is handled: makes room when the hot tables are over their budget. Entries found before it may be
   // gone after it.
   void MakeRoom() {
+    if (unweighed_.size() >= kUnweighedMax) Weigh();
     if (hot_bytes_ > hot_bytes_limit_) Evict();
   }
 
@@ -123,6 +125,9 @@ class KeyedBackend {
   bool tracks() const { return options_.track_changes; }
   ColdTier* cold() const { return options_.cold.get(); }
   void PushSegmentDirty(uint32_t table, uint32_t slot) { segment_dirty_.push_back({table, slot}); }
+  // The entry is new or about to change, and what it holds has to be counted again: before kUnweighedMax others
+  // changed.
+  void NoteChanged(uint32_t table, uint32_t slot) { unweighed_.push_back({table, slot}); }
   void PushFoldDirty(uint32_t table, uint32_t slot) { fold_dirty_.push_back({table, slot}); }
   // Into the running segment; nothing happens where changes are not tracked.
   void AppendPut(uint32_t table, uint32_t key_group, std::string_view key, std::string_view value);
@@ -152,6 +157,7 @@ class KeyedBackend {
   void WriteRest();
   absl::Status CloseSegment();
   void WriteEverything();
+  void Weigh();
   void Evict();
   void LogRestored(const std::vector<ChainPart>& parts, int64_t open_ns, int64_t load_ns) const;
   absl::Status LoadPart(const ChainPart& part, bool allow_non_restored);
@@ -188,6 +194,7 @@ class KeyedBackend {
   std::shared_ptr<Renewal> renewal_;  // at most one
   uint64_t bases_made_ = 0;
 
+  std::vector<Dirty> unweighed_;
   int64_t hot_bytes_ = 0;
   int64_t hot_bytes_limit_ = INT64_MAX;
   int64_t charged_bytes_ = 0;

@@ -93,15 +93,18 @@ class KeyedTable final : public HotTable<K, V, Codec> {
     if (!status.ok()) this->backend().Fail(status);
   }
 
-  // Erases expired entries among the next so many; expired(value) says which.
-  void SweepExpired(int entries) override {
-    if (!this->spec().expires) return;
-    const int64_t now_ms = this->backend().clock().NowMs();
+  // Entries that are never written ahead, for the job takes no checkpoints, are weighed here, too.
+  void Sweep(int entries) override {
+    const bool weigh = this->has_cold_ && !this->backend().tracks() && !std::is_trivially_copyable_v<V>;
+    if (!this->spec().expires && !weigh) return;
+    const int64_t now_ms = this->spec().expires ? this->backend().clock().NowMs() : 0;
     for (int i = 0; i<entries&& this->slab_.end()> 0; ++i) {
       if (sweep_ >= this->slab_.end()) sweep_ = 0;
       const uint32_t slot = sweep_++;
-      const Entry& entry = this->slab_.at(slot);
+      Entry& entry = this->slab_.at(slot);
       if ((entry.flags & kEntryUsed) == 0) continue;
+      if (weigh) this->Account(entry);
+      if (!this->spec().expires) continue;
       const int64_t expires_ms = this->codec_.ExpiresMs(entry.value);
       if (expires_ms != 0 && expires_ms <= now_ms) Erase(slot);
     }

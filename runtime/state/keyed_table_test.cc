@@ -206,5 +206,55 @@ TEST_CASE("the base of a small state is a dump, of one that is partly on disk Ro
   CutUntilBaseIs(backend, PartKind::kRocksdbBase, 1000);
 }
 
+constexpr int64_t kHotBytesMax = 2'000'000;
+constexpr size_t kLargeBytes = 6000;
+// Values are weighed after so many changes at the latest.
+constexpr int64_t kHotBytesReached = kHotBytesMax + static_cast<int64_t>(2 * kUnweighedMax * kLargeBytes);
+
+TEST_CASE("large values keep to the budget between two trickles, and while a snapshot is loaded", "[state]") {
+  state_testing::BackendMaker maker(state_testing::BackendKind::kRocksdb);
+  maker.hot_bytes_max = kHotBytesMax;
+  const bool tracks = GENERATE(true, false);
+  const TableSpec spec{
+      .uid = "u", .name = "t", .kind = "row", .key = SchemaOf<std::string>(), .value = SchemaOf<std::string>()};
+  constexpr int kKeys = 5000;
+  KeyHasher<std::string> hasher;
+  std::vector<ChainPart> parts;
+  {
+    KeyedBackendOptions options = maker.Options({0, 7}, 7);
+    options.track_changes = tracks;
+    KeyedBackend backend(std::move(options));
+    KeyedTable<std::string, std::string> table(spec);
+    REQUIRE(backend.Register(table).ok());
+    REQUIRE(backend.Start({}).ok());
+    int64_t reached = 0;
+    for (int i = 0; i < kKeys; ++i) {
+      const std::string key = "key" + std::to_string(i);
+      backend.MakeRoom();
+      reached = std::max(reached, backend.ReadFigures().hot_bytes);
+      const uint32_t slot = table.FindOrInsert(hasher(key), key);
+      table.MarkDirty(slot);
+      table.value(slot).assign(kLargeBytes, 'x');
+    }
+    CHECK(reached > kHotBytesMax / 2);
+    CHECK(reached < kHotBytesReached);
+    const absl::StatusOr<KeyedSnapshot> snapshot = backend.Cut(1);
+    REQUIRE(snapshot.ok());
+    parts = snapshot->parts;
+  }
+  KeyedBackend restored(maker.Options({0, 7}, 7));
+  KeyedTable<std::string, std::string> table(spec);
+  REQUIRE(restored.Register(table).ok());
+  REQUIRE(restored.Start(parts).ok());
+  CHECK(restored.ReadFigures().hot_bytes < kHotBytesReached);
+  for (int i = 0; i < kKeys; ++i) {
+    const std::string key = "key" + std::to_string(i);
+    restored.MakeRoom();
+    const uint32_t slot = table.Find(hasher(key), key);
+    REQUIRE(slot != table.kNone);
+    REQUIRE(table.value(slot).size() == kLargeBytes);
+  }
+}
+
 }  // namespace
 }  // namespace penstock

@@ -5,6 +5,8 @@
 #ifndef PENSTOCK_RUNTIME_STATE_MAP_TABLE_H_
 #define PENSTOCK_RUNTIME_STATE_MAP_TABLE_H_
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -23,6 +25,7 @@ class MapTable final : public TableBase {
   struct Item {
     MV value{};
     int64_t expires_ms = 0;  // with TTL
+    uint32_t counted_bytes = 0;
     uint8_t flags = 0;
   };
   using Items = std::map<MK, Item>;
@@ -45,15 +48,19 @@ class MapTable final : public TableBase {
   }
   const Items& items(uint32_t slot) { return slab_.at(slot).items; }
   void Put(uint32_t slot, const MK& map_key, MV value, int64_t expires_ms) {
-    Item& item = slab_.at(slot).items[map_key];
+    Box& box = slab_.at(slot);
+    Item& item = box.items[map_key];
     item.value = std::move(value);
     item.expires_ms = expires_ms;
+    WeighItem(box, map_key, item);
     MarkDirty(slot, map_key, item);
   }
   // To be changed; made when there is none.
   MV& Edit(uint32_t slot, const MK& map_key, int64_t expires_ms) {
-    Item& item = slab_.at(slot).items[map_key];
+    Box& box = slab_.at(slot);
+    Item& item = box.items[map_key];
     item.expires_ms = expires_ms;
+    if (item.counted_bytes == 0) WeighItem(box, map_key, item);
     MarkDirty(slot, map_key, item);
     return item.value;
   }
@@ -67,12 +74,12 @@ class MapTable final : public TableBase {
     const auto found = box.items.find(map_key);
     if (found == box.items.end()) return;
     TellRemoved(box, *found);
-    box.items.erase(found);
+    EraseItem(box, found);
   }
   void Clear(uint32_t slot) {
     Box& box = slab_.at(slot);
     for (const auto& item : box.items) TellRemoved(box, item);
-    box.items.clear();
+    for (auto it = box.items.begin(); it != box.items.end();) it = EraseItem(box, it);
   }
   // An empty map takes no room.
   void DropIfEmpty(uint32_t slot) {
@@ -137,7 +144,7 @@ class MapTable final : public TableBase {
     const uint32_t slot = BoxOf(hash, key);
     Box& box = slab_.at(slot);
     if (entry.op == EntryOp::kDelete) {
-      box.items.erase(map_key);
+      if (const auto found = box.items.find(map_key); found != box.items.end()) EraseItem(box, found);
       if (cold_used_) backend().cold()->Delete(id(), entry.key_group, entry.key);
       DropIfEmpty(slot);
       return absl::OkStatus();
@@ -145,9 +152,11 @@ class MapTable final : public TableBase {
     Item item;
     if (entry.op != EntryOp::kPut || !DecodeItem(entry.value, item)) return Bad("value");
     item.flags = static_cast<uint8_t>(kEntryPersisted | (cold_used_ ? kEntryInCold : 0));
-    Item& kept = box.items[map_key] = std::move(item);
+    Item& kept = box.items[map_key];
+    item.counted_bytes = kept.counted_bytes;
+    kept = std::move(item);
+    WeighItem(box, map_key, kept);
     MarkDirty(slot, map_key, kept);
-    Account(box);
     return absl::OkStatus();
   }
   void CollectKeys(uint32_t key_group, std::set<std::string>& keys) override {
@@ -187,7 +196,7 @@ class MapTable final : public TableBase {
     }
     return freed > 0;
   }
-  void SweepExpired(int entries) override {
+  void Sweep(int entries) override {
     if (!spec().expires || slab_.end() == 0) return;
     const int64_t now_ms = backend().clock().NowMs();
     for (int i = 0; i < entries; ++i) {
@@ -198,7 +207,7 @@ class MapTable final : public TableBase {
       for (auto it = box.items.begin(); it != box.items.end();) {
         const bool expired = it->second.expires_ms != 0 && it->second.expires_ms <= now_ms;
         if (expired) TellRemoved(box, *it);
-        it = expired ? box.items.erase(it) : std::next(it);
+        it = expired ? EraseItem(box, it) : std::next(it);
       }
       DropIfEmpty(slot);
     }
@@ -228,11 +237,12 @@ class MapTable final : public TableBase {
     return slot;
   }
   uint32_t AddBox(uint64_t hash, std::string_view key) {
-    const uint32_t slot =
-        slab_.Add(hash, int64_t{0}, static_cast<uint8_t>(kEntryUsed | kEntryReferenced | slab_.NextFlags()),
-                  std::string(key));
+    const uint32_t slot = slab_.Add(
+        hash, int64_t{0}, static_cast<uint8_t>(kEntryUsed | kEntryReferenced | slab_.NextFlags()), std::string(key));
     IndexOf(hash).Insert(hash, slot);
-    backend().NoteMemory(static_cast<int64_t>(sizeof(Box)));
+    Box& box = slab_.at(slot);
+    box.heap_bytes = static_cast<int64_t>(HeapBytes(box.key));
+    backend().NoteMemory(static_cast<int64_t>(sizeof(Box)) + box.heap_bytes);
     return slot;
   }
   void Drop(uint32_t slot) {
@@ -255,13 +265,14 @@ class MapTable final : public TableBase {
             Item item;
             good = Serde<MK>::Read(in, map_key) && in.remaining() == 0 && DecodeItem(value, item);
             item.flags = kEntryPersisted | kEntryInCold;
-            if (good) box.items.emplace(std::move(map_key), std::move(item));
-            return good;
+            if (!good) return false;
+            const auto added = box.items.emplace(std::move(map_key), std::move(item)).first;
+            WeighItem(box, added->first, added->second);
+            return true;
           });
     }
     if (!status.ok()) backend().Fail(status);
     if (!good) backend().Fail(Bad("value in the cold tier"));
-    Account(box);
   }
 
   void MarkDirty(uint32_t slot, const MK& map_key, Item& item) {
@@ -293,13 +304,14 @@ class MapTable final : public TableBase {
       if (found == box.items.end() || (found->second.flags & kEntrySegmentDirty) == 0) continue;
       WriteItem(box, *found);
     }
-    Account(box);
   }
-  void WriteItem(const Box& box, std::pair<const MK, Item>& item) {
+  void WriteItem(Box& box, std::pair<const MK, Item>& item) {
+    WeighItem(box, item.first, item.second);
     item.second.flags = static_cast<uint8_t>((item.second.flags & ~kEntrySegmentDirty) | kEntryPersisted);
     backend().AppendPut(id(), GroupOf(box.hash), EncodeKey(box, item.first), EncodeItem(item.second));
   }
-  void WriteCold(const Box& box, std::pair<const MK, Item>& item) {
+  void WriteCold(Box& box, std::pair<const MK, Item>& item) {
+    WeighItem(box, item.first, item.second);
     item.second.flags = static_cast<uint8_t>((item.second.flags & ~kEntryFoldDirty) | kEntryInCold | kEntryPersisted);
     backend().cold()->Put(id(), GroupOf(box.hash), EncodeKey(box, item.first), EncodeItem(item.second));
   }
@@ -328,14 +340,19 @@ class MapTable final : public TableBase {
     ByteReader in(bytes);
     return (!spec().expires || in.GetFixed(item.expires_ms)) && Serde<MV>::Read(in, item.value) && in.remaining() == 0;
   }
-  void Account(Box& box) {
-    int64_t bytes = static_cast<int64_t>(HeapBytes(box.key));
-    for (const auto& [map_key, item] : box.items) {
-      bytes += static_cast<int64_t>(sizeof(MK) + sizeof(Item) + kNodeOverheadBytes + HeapBytes(map_key) +
-                                    HeapBytes(item.value));
-    }
-    backend().NoteMemory(bytes - box.heap_bytes);
-    box.heap_bytes = bytes;
+  // Item by item: a map may have millions.
+  void WeighItem(Box& box, const MK& map_key, Item& item) {
+    constexpr size_t kNodeBytes = sizeof(MK) + sizeof(Item) + kNodeOverheadBytes;
+    const size_t bytes = std::min<size_t>(kNodeBytes + HeapBytes(map_key) + HeapBytes(item.value), UINT32_MAX);
+    const int64_t delta = static_cast<int64_t>(bytes) - item.counted_bytes;
+    item.counted_bytes = static_cast<uint32_t>(bytes);
+    box.heap_bytes += delta;
+    backend().NoteMemory(delta);
+  }
+  typename Items::iterator EraseItem(Box& box, typename Items::iterator item) {
+    box.heap_bytes -= item->second.counted_bytes;
+    backend().NoteMemory(-static_cast<int64_t>(item->second.counted_bytes));
+    return box.items.erase(item);
   }
   absl::Status Bad(std::string_view what) {
     return absl::DataLossError("a " + std::string(what) + " of operator " + spec().Label() + " does not decode");

@@ -53,8 +53,8 @@ struct MapTask {
 };
 
 TEST_CASE("maps equal a model over cuts, restores and evictions", "[state]") {
-  const BackendKind kind = GENERATE(BackendKind::kHashmap, BackendKind::kRocksdb, BackendKind::kMoving,
-                                    BackendKind::kRoomy);
+  const BackendKind kind =
+      GENERATE(BackendKind::kHashmap, BackendKind::kRocksdb, BackendKind::kMoving, BackendKind::kRoomy);
   const uint32_t seed = Catch::rngSeed() + 9;
   INFO("backend " << state_testing::Name(kind) << ", seed " << seed);
   std::mt19937 random(seed);
@@ -129,6 +129,29 @@ TEST_CASE("an expired entry of a map is swept, and left out of what a snapshot b
   const auto& items = restored.maps.items(restored.Box("a"));
   REQUIRE(items.size() == 1);
   CHECK(items.begin()->second.value == "long");
+}
+
+TEST_CASE("what a map holds is counted as its entries come and go", "[state]") {
+  const BackendKind kind = GENERATE(BackendKind::kHashmap, BackendKind::kRocksdb);
+  BackendMaker maker(kind);
+  maker.hot_bytes_max = 1'000'000;
+  MapTask task(maker, {}, true);
+  const uint32_t slot = task.Box("a");
+  const int64_t empty = task.backend.ReadFigures().hot_bytes;
+  for (int i = 0; i < 100; ++i) task.maps.Put(slot, i, std::string(1000, 'x'), 0);
+  CHECK(task.backend.ReadFigures().hot_bytes > empty + 100 * 1000);
+  CHECK(task.backend.ReadFigures().hot_bytes < empty + 100 * 1300);
+  task.maps.Put(slot, 1, "short", 0);
+  task.maps.Remove(slot, 2);
+  CHECK(task.backend.ReadFigures().hot_bytes < empty + 98 * 1300);
+  const absl::StatusOr<KeyedSnapshot> snapshot = task.backend.Cut(1);
+  REQUIRE(snapshot.ok());
+  MapTask restored(maker, snapshot->parts, true);
+  CHECK(restored.maps.items(restored.Box("a")).size() == 99);
+  CHECK(restored.backend.ReadFigures().hot_bytes > empty + 98 * 1000);
+  CHECK(restored.backend.ReadFigures().hot_bytes <= task.backend.ReadFigures().hot_bytes);
+  task.maps.Clear(slot);
+  CHECK(task.backend.ReadFigures().hot_bytes == empty);
 }
 
 }  // namespace

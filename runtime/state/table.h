@@ -54,7 +54,10 @@ class TableBase {
   // come or change behind it are in the segments anyway.
   virtual void BeginDump() = 0;
   virtual bool StepDump(int entries) = 0;
-  virtual void SweepExpired(int entries) { (void)entries; }
+  // The next so many entries are looked at: those that have expired are erased.
+  virtual void Sweep(int entries) { (void)entries; }
+  // Counts the memory of the entry, if it still is there.
+  virtual void Weigh(uint32_t slot) { (void)slot; }
   virtual int64_t entries() const = 0;
 
   // Of tables by key: adds the bytes of the stream's keys that have entries in the key group, in whatever tier.
